@@ -1,0 +1,54 @@
+# The libraries, from every src/<layer>/*.c. Targets:
+#   hakmem           libhakmem.so -> .so.1 -> .so.1.0.0, symbols by src/api/hakmem.map   (alias hakmem::hakmem)
+#   hakmem_static    libhakmem.a                                                         (alias hakmem::static)
+#   hak_core_fault   for unit tests: libc's names prefixed (HAK_PREFIX), os_fault.c in place of os_linux.c
+#   hak_core_prefix  for tests beside another malloc (sanitizers): libc's names prefixed, the real os_linux.c
+file(GLOB HAK_SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*/*.c)
+set(HAK_OS_FAULT ${PROJECT_SOURCE_DIR}/src/os/os_fault.c)
+list(REMOVE_ITEM HAK_SOURCES ${HAK_OS_FAULT})
+set(HAK_SOURCES_FAULT ${HAK_SOURCES})
+list(REMOVE_ITEM HAK_SOURCES_FAULT ${PROJECT_SOURCE_DIR}/src/os/os_linux.c)
+if(EXISTS ${HAK_OS_FAULT})
+    list(APPEND HAK_SOURCES_FAULT ${HAK_OS_FAULT})
+endif()
+set(HAK_MAP ${PROJECT_SOURCE_DIR}/src/api/hakmem.map)
+
+if(NOT HAK_SANITIZE)
+    # One set of objects for both libraries. Initial-exec: the hot path reads its thread's cache in one instruction, and
+    # the library takes only a few hundred bytes of static TLS.
+    add_library(hak_objects OBJECT ${HAK_SOURCES})
+    target_link_libraries(hak_objects PRIVATE hak_flags hak_warnings)
+    target_compile_options(hak_objects PRIVATE -ftls-model=initial-exec)
+    set_target_properties(hak_objects PROPERTIES POSITION_INDEPENDENT_CODE ON)
+
+    add_library(hakmem_static STATIC $<TARGET_OBJECTS:hak_objects>)
+    add_library(hakmem::static ALIAS hakmem_static)
+    set_target_properties(hakmem_static PROPERTIES OUTPUT_NAME hakmem EXPORT_NAME static)
+    set(HAK_INSTALL_TARGETS hakmem_static)
+    if(HAK_SHARED)
+        add_library(hakmem SHARED $<TARGET_OBJECTS:hak_objects>)
+        add_library(hakmem::hakmem ALIAS hakmem)
+        set_target_properties(hakmem PROPERTIES
+            VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR} LINK_DEPENDS ${HAK_MAP})
+        # now: no lazy binding inside malloc on a small stack. nodelete: blocks outlive a dlclose().
+        target_link_options(hakmem PRIVATE
+            -Wl,--version-script=${HAK_MAP} -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -Wl,-z,defs
+            -Wl,-Bsymbolic-functions -Wl,--as-needed -Wl,--build-id)
+        list(APPEND HAK_INSTALL_TARGETS hakmem)
+    endif()
+    foreach(t IN LISTS HAK_INSTALL_TARGETS)
+        target_link_libraries(${t} PUBLIC Threads::Threads ${CMAKE_DL_LIBS})
+        target_include_directories(${t} PUBLIC
+            $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+    endforeach()
+endif()
+
+foreach(variant fault prefix)
+    set(sources ${HAK_SOURCES})
+    if(variant STREQUAL "fault")
+        set(sources ${HAK_SOURCES_FAULT})
+    endif()
+    add_library(hak_core_${variant} OBJECT EXCLUDE_FROM_ALL ${sources})
+    target_link_libraries(hak_core_${variant} PUBLIC hak_flags hak_sanitize PRIVATE hak_warnings)
+    target_compile_definitions(hak_core_${variant} PUBLIC HAK_PREFIX=1)
+endforeach()
