@@ -1,0 +1,174 @@
+/* cold/door.c : the doors that hot/cold_entry.h declares (api/entry.c adds errno to the allocating ones): sorts out why the hot path gave up.                          L2
+ * Owns       thread_cache.busy          Threads  any
+ * A call that finds this thread inside already (a signal handler, or libc on our behalf) touches no structure: emergency.c.
+ * Test       stress/signals, misuse/ */
+#include "cold/door.h"
+#include "base/atomic.h"
+#include "base/print.h"
+#include "cold/emergency.h"
+#include "cold/foreign.h"
+#include "cold/heap.h"
+#include "cold/huge.h"
+#include "cold/init.h"
+#include "cold/large.h"
+#include "cold/magazine.h"
+#include "cold/purge.h"
+#include "cold/remote.h"
+#include "cold/shared.h"
+#include "cold/thread.h"
+#include "cold/worker.h"
+#include "hot/cold_entry.h"
+#include "hot/lookup_hot.h"
+
+enum { TICK_EVENTS = 64, SHRINK_EPOCHS = 64 /* a second */ };
+
+/* Slow-path housekeeping, now and then: what waits too long is sent, what is unused shrinks and is purged. */
+HAK_COLD static void tick(struct thread_cache *t, struct heap *h) {
+    remote_flush(h);
+    purge_tick();
+    if (purge_epoch() - h->shrunk > SHRINK_EPOCHS) {
+        h->shrunk = purge_epoch();
+        magazine_shrink(t, h);
+    }
+}
+
+static void leave(struct thread_cache *t, struct heap *h) {
+    if (HAK_UNLIKELY(++h->events % TICK_EVENTS == 0)) {
+        tick(t, h);
+    }
+    t->busy--;
+    while (HAK_UNLIKELY(h->ndeferred != 0)) {
+        hak_free_cold(h->deferred[--h->ndeferred]);
+    }
+    worker_poll();
+}
+
+/* This thread's heap, attached now if need be. NULL: libc's turn, memory is out, or the thread has ended. */
+static struct heap *heap_here(struct thread_cache *t) {
+    if (HAK_LIKELY(t->heap != 0)) {
+        return t->heap;
+    }
+    if (hak_load_acq(&hak_mode) < HAK_MODE_ON) { /* acq: pairs with hak_start() */
+        hak_start();
+    }
+    return hak_load_acq(&hak_mode) == HAK_MODE_ON && thread_attach(t) ? t->heap : 0;
+}
+
+HAK_COLD static void *malloc_without_heap(size_t n, size_t cls) {
+    if (hak_load_acq(&hak_mode) == HAK_MODE_LIBC) {
+        return hak_foreign.malloc(n);
+    }
+    struct heap *h = heap_shared();
+    return h ? shared_take(h, (unsigned)cls) : 0;
+}
+
+void *door_malloc(size_t n, size_t cls) {
+    struct thread_cache *t = &hak_tls;
+    if (HAK_UNLIKELY(t->busy)) {
+        return emergency_alloc(n);
+    }
+    struct heap *h = heap_here(t);
+    if (HAK_UNLIKELY(!h)) {
+        return malloc_without_heap(n, cls);
+    }
+    t->busy++;
+    void *p;
+    if (t->top[cls] == HAK_EMPTY && shared_first(h, (unsigned)cls) && heap_shared()) {
+        p = shared_take(heap_shared(), (unsigned)cls);
+    } else {
+        p = magazine_refill(t, h, (unsigned)cls);
+    }
+    if (HAK_UNLIKELY(!p)) { /* out of memory: what this thread hoards may be enough */
+        thread_flush(t, h);
+        purge_all(0);
+        p = magazine_refill(t, h, (unsigned)cls);
+    }
+    leave(t, h);
+    return p;
+}
+
+void *door_large(size_t n, size_t align, bool *zeroed) {
+    struct thread_cache *t = &hak_tls;
+    *zeroed = false;
+    if (HAK_UNLIKELY(n > PTRDIFF_MAX || t->busy)) {
+        return 0;
+    }
+    struct heap *h = heap_here(t);
+    if (hak_load_acq(&hak_mode) == HAK_MODE_LIBC) {
+        return align > 16 ? hak_foreign.memalign(align, n) : hak_foreign.malloc(n);
+    }
+    t->busy++;
+    void *p = large_alloc(n, align, 0, zeroed);
+    if (!p && h) {
+        thread_flush(t, h);
+        purge_all(0);
+        p = large_alloc(n, align, 0, zeroed);
+    }
+    purge_tick();
+    t->busy--;
+    return p;
+}
+
+/* p lies in no usable unit, or in a free one. */
+HAK_COLD static void free_unmapped(void *p) {
+    if (emergency_holds(p)) {
+        emergency_free(p);
+    } else if (hak_load_acq(&hak_mode) == HAK_MODE_LIBC || !huge_free(p)) {
+        if (hak_mode == HAK_MODE_LIBC || foreign_owns(p, "free")) {
+            hak_foreign.free(p);
+        }
+    }
+    purge_tick();
+}
+
+static void free_word(struct thread_cache *t, struct heap *h, void *p, uint32_t word) {
+    if (hak_word_class(word) >= HAK_CLASSES) {
+        if (((uintptr_t)p & (HAK_UNIT - 1)) != 0 || !large_free((uint32_t)unit_of(p))) {
+            hak_die("hakmem: free(): invalid pointer %p", p);
+        }
+        purge_tick();
+    } else if (h && hak_word_heap(word) == h->id) {
+        magazine_push(t, h, p, hak_word_class(word));
+    } else if (!h || heap_by_id(hak_word_heap(word))->kind != HEAP_THREAD) {
+        remote_settle_one(p, word);
+    } else {
+        remote_push(h, p, word);
+    }
+}
+
+void hak_free_cold(void *p) {
+    if (!p) {
+        return;
+    }
+    struct thread_cache *t = &hak_tls;
+    if (HAK_UNLIKELY(t->busy) && !emergency_holds(p)) {
+        if (t->heap && t->heap->ndeferred < HEAP_DEFERRED) {
+            t->heap->deferred[t->heap->ndeferred++] = p;
+        }
+        return; /* in a signal handler, with the ring full: a leak is better than a deadlock */
+    }
+    struct heap *h = heap_here(t);
+    uint32_t word = hak_word_hot(p);
+    t->busy++;
+    if (word) {
+        free_word(t, h, p, word);
+    } else {
+        free_unmapped(p);
+    }
+    if (h) {
+        leave(t, h);
+    } else {
+        t->busy--;
+    }
+}
+
+void hak_free_full(void *p, size_t cls) {
+    struct thread_cache *t = &hak_tls;
+    if (HAK_UNLIKELY(t->busy)) {
+        hak_free_cold(p);
+        return;
+    }
+    t->busy++;
+    magazine_overflow(t, t->heap, p, (unsigned)cls);
+    leave(t, t->heap);
+}

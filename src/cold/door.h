@@ -1,0 +1,26 @@
+/* cold/door.h : entries that api/ needs beside those of the hot path.                                                  L2 */
+#ifndef HAK_COLD_DOOR_H
+#define HAK_COLD_DOOR_H
+
+#include "base/attr.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+struct heap;
+
+/* hak_malloc_cold() and hak_malloc_large() but for errno. */
+HAK_HIDDEN void *door_malloc(size_t n, size_t cls);
+/* n bytes at a multiple of align, as a large block. NULL when memory is out or n > PTRDIFF_MAX. */
+HAK_HIDDEN void *door_large(size_t n, size_t align, bool *zeroed);
+/* Usable bytes of a block, 0 for NULL. Ends the program, naming function, when p is nobody's. */
+HAK_HIDDEN size_t door_size(void *p, const char *function);
+/* The block resized in place or by moving page tables; NULL: it is unchanged and the caller must copy. n > 0. */
+HAK_HIDDEN void *door_resize(void *p, size_t n);
+/* Whether libc serves this process, or this very block. */
+HAK_HIDDEN bool door_libc_mode(void);
+HAK_HIDDEN bool door_libc_owns(void *p, const char *function);
+/* The caller's caches go back: hak_thread_idle(), malloc_trim(). */
+HAK_HIDDEN void door_flush(void);
+HAK_HIDDEN size_t door_trim(size_t keep);
+
+#endif

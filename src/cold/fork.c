@@ -1,0 +1,77 @@
+/* cold/fork.c : the parent's locks are all held across fork, so the child's copy of every locked structure is whole.   L2
+ * Owns       the handlers          Threads  the forking one
+ * In the child the other threads are gone: their heaps become idle, and blocks in their magazines are settled, but the newest one of each
+ * class, whose slot may be half written (hot/free_hot.h moves top first).
+ * Source     POSIX.1-2024 pthread_atfork          Test  stress/fork */
+#include "cold/fork.h"
+#include "base/atomic.h"
+#include "cold/heap.h"
+#include "cold/huge.h"
+#include "cold/magazine.h"
+#include "cold/meta.h"
+#include "cold/remote.h"
+#include "cold/span.h"
+#include "cold/worker.h"
+#include <pthread.h>
+
+static void prepare(void) {
+    hak_tls.busy++;
+    heap_lock_all();
+    huge_lock();
+    span_lock();
+    meta_lock();
+}
+
+static void parent(void) {
+    meta_unlock();
+    span_unlock();
+    huge_unlock();
+    heap_unlock_all();
+    hak_tls.busy--;
+}
+
+/* A thread that was inside the cold path may have left its chunks half linked: its cached blocks are given up. */
+static void adopt(struct heap *h) {
+    struct thread_cache *t = h->cache;
+    bool whole = t->busy == 0;
+    for (unsigned c = 0; whole && c < HAK_CLASSES; c++) {
+        if (t->top[c] != HAK_EMPTY && t->top[c] > chunk_start(chunk_of(t->top[c]), c)) {
+            t->top[c]--;
+        }
+        magazine_settle_class(t, h, c);
+    }
+    if (whole) {
+        remote_flush(h);
+    }
+    for (unsigned c = 0; c < HAK_CLASSES; c++) {
+        h->nchunks[c] = 0;
+    }
+    for (int i = 0; i < HAK_OUTBOXES; i++) {
+        h->out[i] = (struct outbox){0, 0, 0, 0};
+    }
+    h->spare = 0;
+    h->nspare = 0;
+    h->ndeferred = 0;
+    h->cache = 0;
+    heap_release(h);
+}
+
+static void child(void) {
+    meta_unlock();
+    span_unlock();
+    huge_unlock();
+    meta_child();
+    span_child();
+    huge_child();
+    heap_child();
+    for (uint32_t id = 1; id <= heap_count(); id++) {
+        struct heap *h = heap_by_id(id);
+        if (h->kind == HEAP_THREAD && h->cache && h->cache != &hak_tls) {
+            adopt(h);
+        }
+    }
+    worker_child();
+    hak_tls.busy--;
+}
+
+void fork_init(void) { pthread_atfork(prepare, parent, child); }

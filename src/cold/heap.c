@@ -1,0 +1,125 @@
+/* cold/heap.c : heaps by id, the idle list.                                                                            L2
+ * Owns       the registry, heap.{idle,next_idle}          Threads  any: one lock for the list; look-up by id takes none
+ * Invariant  an id, once given, names the same struct for ever, so that a stale map word can do no harm
+ * Test       unit/heap */
+#include "cold/heap.h"
+#include "base/bits.h"
+#include "cold/meta.h"
+
+enum { LEAF_BITS = 9, LEAF = 1 << LEAF_BITS, ROOTS = 1 << 15 };
+
+static hak_lock lock = HAK_LOCK_INIT(HAK_RANK_LIST);
+static struct heap **root[ROOTS];               /* ids in leaves of 512; a leaf is there before count says so */
+static uint32_t count;                          /* atomic */
+static struct heap *idle[HEAP_FIRST_CLASS + 1]; /* lock: list; last in, first out: the warmest */
+static struct heap *shared;                     /* atomic */
+
+struct heap *heap_by_id(uint32_t id) {
+    if (id == 0 || id > hak_load_acq(&count)) { /* acq: pairs with heap_new() */
+        return 0;
+    }
+    return root[id >> LEAF_BITS][id & (LEAF - 1)];
+}
+
+uint32_t heap_count(void) { return hak_load_acq(&count); } /* acq: pairs with heap_new() */
+
+static struct heap ***leaf_of(uint32_t id) { return &root[id >> LEAF_BITS]; }
+
+/* List lock held. False when the leaf for the next id is missing. */
+static bool heap_enroll(struct heap *h, enum heap_kind kind, struct heap **leaf) {
+    uint32_t id = count + 1;
+    if (!*leaf_of(id)) {
+        *leaf_of(id) = leaf;
+    }
+    if (!*leaf_of(id)) {
+        return false;
+    }
+    h->id = id;
+    h->kind = (uint8_t)kind;
+    h->lock.rank = HAK_RANK_HEAP;
+    (*leaf_of(id))[id & (LEAF - 1)] = h;
+    hak_store_rel(&count, id); /* rel: pairs with heap_by_id() */
+    return true;
+}
+
+static struct heap *heap_new(enum heap_kind kind) {
+    struct heap *h = meta_alloc(sizeof *h, HAK_CACHE_LINE);
+    for (bool done = false; h && !done;) {
+        uint32_t id = hak_load_acq(&count) + 1; /* acq: pairs with heap_enroll() */
+        if (id >> LEAF_BITS >= ROOTS) {
+            return 0;
+        }
+        struct heap **leaf = 0;
+        if (!hak_load_acq(leaf_of(id)) && !(leaf = meta_alloc(LEAF * sizeof *leaf, HAK_CACHE_LINE))) {
+            return 0;
+        }
+        hak_lock_take(&lock);
+        done = heap_enroll(h, kind, leaf);
+        hak_lock_drop(&lock);
+    }
+    return h;
+}
+
+static struct heap *pop_idle(enum heap_kind kind) {
+    struct heap *h = idle[kind];
+    if (h) {
+        idle[kind] = h->next_idle;
+        h->idle = false;
+    }
+    return h;
+}
+
+struct heap *heap_acquire(enum heap_kind kind) {
+    hak_lock_take(&lock);
+    struct heap *h = pop_idle(kind);
+    hak_lock_drop(&lock);
+    return h ? h : heap_new(kind);
+}
+
+void heap_release(struct heap *h) {
+    hak_lock_take(&lock);
+    h->idle = true;
+    h->next_idle = idle[h->kind];
+    idle[h->kind] = h;
+    hak_lock_drop(&lock);
+}
+
+struct heap *heap_shared(void) {
+    struct heap *h = hak_load_acq(&shared); /* acq: pairs with the exchange below */
+    if (!h && (h = heap_acquire(HEAP_SHARED)) != 0) {
+        struct heap *none = 0;
+        if (!hak_cas_ar(&shared, &none, h)) { /* ar: pairs with the load above */
+            heap_release(h);
+            h = none;
+        }
+    }
+    return h;
+}
+
+void heap_list_lock(void) { hak_lock_take(&lock); }
+void heap_list_unlock(void) { hak_lock_drop(&lock); }
+
+void heap_lock_all(void) {
+    hak_lock_take(&lock);
+    for (uint32_t id = 1; id <= count; id++) {
+        hak_lock *l = &heap_by_id(id)->lock;
+        if (!hak_lock_try(l)) { /* all of one rank, in id order: outside the rank check */
+            hak_lock_wait(l);
+        }
+    }
+}
+
+void heap_unlock_all(void) {
+    for (uint32_t id = count; id; id--) {
+        hak_lock_drop_tried(&heap_by_id(id)->lock);
+    }
+    hak_lock_drop(&lock);
+}
+
+void heap_child(void) {
+    for (uint32_t id = count; id; id--) {
+        hak_lock_reset(&heap_by_id(id)->lock);
+    }
+    hak_lock_drop(&lock);
+    hak_lock_reset(&lock); /* the drop may have left it to a waiter who is gone */
+}

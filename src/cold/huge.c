@@ -1,0 +1,267 @@
+/* cold/huge.c : a registry of mappings, an open-addressed table by address; the last one freed is kept for the next.    L2
+ * Owns       the table, the cached mapping          Threads  any, one lock; maps and unmaps without it
+ * Invariant  each live huge block is in the table once          Test  unit/huge, conformance/aligned */
+#include "cold/huge.h"
+#include "base/bits.h"
+#include "base/lock.h"
+#include "cold/purge.h"
+#include "gates/build.h"
+#include "os/os.h"
+#include <string.h>
+
+struct record {
+    uintptr_t at; /* the block; 0: never used, 1: removed */
+    size_t size;  /* of the block, to the mapping's end */
+    size_t lead;  /* bytes of the mapping before the block */
+    uint32_t heap, pad;
+};
+enum { REMOVED = 1 };
+
+static hak_lock lock = HAK_LOCK_INIT(HAK_RANK_HUGE);
+static struct record *table;          /* lock: huge */
+static size_t slots, filled;          /* lock: huge   filled counts removed ones too */
+static size_t live_bytes, live_count; /* lock: huge */
+static struct {                       /* lock: huge */
+    char *at;
+    size_t size;
+    uint32_t epoch;
+} cached;
+static const size_t cache_max = (size_t)256 << 20;
+
+void huge_lock(void) { hak_lock_take(&lock); }
+void huge_unlock(void) { hak_lock_drop(&lock); }
+void huge_child(void) { hak_lock_reset(&lock); }
+
+static size_t hash_of(uintptr_t at) { return (size_t)((at >> 12) * UINT64_C(0x9e3779b97f4a7c15) >> 20); }
+
+static struct record *find_locked(uintptr_t at) {
+    if (!slots) {
+        return 0;
+    }
+    for (size_t i = hash_of(at) & (slots - 1);; i = (i + 1) & (slots - 1)) {
+        if (table[i].at == at) {
+            return &table[i];
+        }
+        if (table[i].at == 0) {
+            return 0;
+        }
+    }
+}
+
+static void insert_locked(struct record r) {
+    size_t i = hash_of(r.at) & (slots - 1);
+    while (table[i].at > REMOVED) {
+        i = (i + 1) & (slots - 1);
+    }
+    filled += table[i].at == 0;
+    table[i] = r;
+}
+
+/* Lock held on entry and return, given up to map a larger table. False when there is no memory for it. */
+static bool room_locked(void) {
+    while ((filled + 1) * 4 > slots * 3) {
+        size_t n = live_count * 4 < 128 ? 128 : hak_align_up(live_count * 4, 128), had = slots;
+        while (!hak_is_pow2(n)) {
+            n += n & (0 - n);
+        }
+        void *fresh;
+        size_t len = hak_align_up(n * sizeof *table, os_page_size());
+        hak_lock_drop(&lock);
+        int err = os_map(len, &fresh);
+        hak_lock_take(&lock);
+        if (err) {
+            return false;
+        }
+        struct record *old = table;
+        size_t old_slots = slots;
+        bool use = old_slots == had && n > live_count * 4 / 3;
+        if (use) {
+            table = fresh;
+            slots = n;
+            filled = 0;
+            for (size_t i = 0; i < old_slots; i++) {
+                if (old[i].at > REMOVED) {
+                    insert_locked(old[i]);
+                }
+            }
+        }
+        hak_lock_drop(&lock);
+        if (!use) {
+            os_unmap(fresh, len);
+        } else if (old) {
+            os_unmap(old, hak_align_up(old_slots * sizeof *old, os_page_size()));
+        }
+        hak_lock_take(&lock);
+    }
+    return true;
+}
+
+static bool enroll(char *at, size_t size, size_t lead, uint32_t heap) {
+    hak_lock_take(&lock);
+    bool ok = room_locked();
+    if (ok) {
+        insert_locked((struct record){(uintptr_t)at, size, lead, heap, 0});
+        live_bytes += size;
+        live_count++;
+    }
+    hak_lock_drop(&lock);
+    return ok;
+}
+
+static bool strike(const void *p, struct record *out) {
+    hak_lock_take(&lock);
+    struct record *r = find_locked((uintptr_t)p);
+    bool found = r != 0 && (uintptr_t)p > REMOVED;
+    if (found) {
+        *out = *r;
+        r->at = REMOVED;
+        live_bytes -= r->size;
+        live_count--;
+    }
+    hak_lock_drop(&lock);
+    return found;
+}
+
+/* The cached mapping if it fits well. */
+static char *take_cached(size_t *size) {
+    char *at = 0;
+    hak_lock_take(&lock);
+    if (cached.at && cached.size >= *size && cached.size - *size <= *size / 8) {
+        at = cached.at;
+        *size = cached.size;
+        cached.at = 0;
+    }
+    hak_lock_drop(&lock);
+    return at;
+}
+
+/* A mapping with the block aligned inside; what lies before the block stays mapped but untouched. */
+static char *map_aligned(size_t *size, size_t align, size_t *lead) {
+    void *at;
+    size_t extra = align > os_page_size() ? align : 0;
+    if (*size + extra < extra || os_map(*size + extra, &at)) {
+        return 0;
+    }
+    char *block = (char *)hak_align_up((uintptr_t)at, align);
+    *lead = (size_t)(block - (char *)at);
+    if (extra > *lead) {
+        os_unmap(block + *size, extra - *lead);
+    }
+    if (*lead && os_unmap(at, *lead) == 0) {
+        *lead = 0;
+    }
+    return block;
+}
+
+void *huge_alloc(size_t n, size_t align, uint32_t heap, bool *zeroed) {
+    size_t page = os_page_size(), size = hak_align_up(n, page), lead = 0;
+    if (size < n) {
+        return 0;
+    }
+    align = hak_max(align, page);
+    *zeroed = true;
+    char *p = align == page ? take_cached(&size) : 0;
+    if (p) {
+        *zeroed = false;
+    } else {
+        p = map_aligned(&size, align, &lead);
+    }
+    if (p && !enroll(p, size, lead, heap)) {
+        os_unmap(p - lead, lead + size);
+        p = 0;
+    }
+    return p;
+}
+
+size_t huge_size(const void *p) {
+    hak_lock_take(&lock);
+    struct record *r = find_locked((uintptr_t)p);
+    size_t n = r && (uintptr_t)p > REMOVED ? r->size : 0;
+    hak_lock_drop(&lock);
+    return n;
+}
+
+/* Keeps the mapping for the next request; returns what is to be unmapped instead. */
+static char *keep(char *at, size_t *size) {
+    hak_lock_take(&lock);
+    char *old = cached.at;
+    size_t old_size = cached.size;
+    cached.at = at;
+    cached.size = *size;
+    cached.epoch = purge_epoch();
+    hak_lock_drop(&lock);
+    *size = old_size;
+    return old;
+}
+
+bool huge_free(void *p) {
+    struct record r;
+    if (!strike(p, &r)) {
+        return false;
+    }
+    char *at = p;
+    if (r.lead == 0 && r.size <= cache_max) {
+        at = keep(at, &r.size);
+    }
+    if (at) {
+        os_unmap(at - r.lead, r.lead + r.size); /* a kernel out of mappings may refuse: then the memory stays, unused */
+    }
+    return true;
+}
+
+void *huge_resize(void *p, size_t n) {
+    struct record r;
+    size_t size = hak_align_up(n, os_page_size());
+    if (size < n || !strike(p, &r)) {
+        return 0;
+    }
+    void *q = 0;
+    if (size == r.size) {
+        q = p;
+    } else if (r.lead || os_remap(p, r.size, size, &q)) {
+        enroll(p, r.size, r.lead, r.heap); /* cannot fail: its own slot is free */
+        return 0;
+    }
+    enroll(q, size, r.lead, r.heap);
+    return q;
+}
+
+void huge_free_heap(uint32_t heap) {
+    for (void *p = (void *)1; p;) {
+        p = 0;
+        hak_lock_take(&lock);
+        for (size_t i = 0; i < slots && !p; i++) {
+            if (table[i].at > REMOVED && table[i].heap == heap) {
+                p = (void *)table[i].at;
+            }
+        }
+        hak_lock_drop(&lock);
+        if (p) {
+            huge_free(p);
+        }
+    }
+}
+
+size_t huge_purge(uint32_t epoch) {
+    char *at = 0;
+    size_t size = 0;
+    hak_lock_take(&lock);
+    if (cached.at && (epoch == UINT32_MAX || (int32_t)(cached.epoch - epoch) <= 0)) {
+        at = cached.at;
+        size = cached.size;
+        cached.at = 0;
+    }
+    hak_lock_drop(&lock);
+    if (at) {
+        os_unmap(at, size);
+    }
+    return at ? size : 0;
+}
+
+void huge_stats(size_t *live, size_t *count, size_t *kept) {
+    hak_lock_take(&lock);
+    *live = live_bytes;
+    *count = live_count;
+    *kept = cached.at ? cached.size : 0;
+    hak_lock_drop(&lock);
+}

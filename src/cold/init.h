@@ -1,0 +1,15 @@
+/* cold/init.h : what happens once, at the first call.                                                                  L2 */
+#ifndef HAK_COLD_INIT_H
+#define HAK_COLD_INIT_H
+
+#include "base/attr.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+enum hak_mode { HAK_MODE_NEW, HAK_MODE_STARTING, HAK_MODE_ON, HAK_MODE_LIBC };
+extern HAK_HIDDEN uint32_t hak_mode; /* atomic: enum hak_mode */
+
+/* Starts the allocator unless that was done; on return hak_mode is ON or LIBC, or STARTING when this very thread is starting it. */
+HAK_HIDDEN void hak_start(void);
+
+#endif

@@ -1,0 +1,74 @@
+/* cold/large.c : one span a block; the slab entry of its first unit holds its size.                                    L2
+ * Owns       struct slab and map word of large blocks          Threads  any; a block by its owner
+ * Invariant  map word of the first unit: heap << 8 | HAK_CLASS_LARGE, of the others 0
+ * Decision   docs/decisions/011           Test  unit/large, conformance/realloc */
+#include "cold/large.h"
+#include "base/atomic.h"
+#include "base/bits.h"
+#include "cold/huge.h"
+#include "cold/span.h"
+#include "layout/arena.h"
+
+static uint32_t units_of(size_t n) { return (uint32_t)((n + HAK_UNIT - 1) >> HAK_UNIT_SHIFT); }
+
+static void set_size(uint32_t unit, size_t n) {
+    hak_arena.slabs[unit].large_pages = (uint32_t)((n + SLAB_PAGE - 1) / SLAB_PAGE);
+}
+
+void *large_alloc(size_t n, size_t align, uint32_t heap, bool *zeroed) {
+    if (n > HAK_HUGE_MIN || align > HAK_SUPER) {
+        *zeroed = true;
+        return huge_alloc(n, align, heap, zeroed);
+    }
+    uint32_t units = units_of(n ? n : 1);
+    uint32_t align_units = align > HAK_UNIT ? (uint32_t)(align >> HAK_UNIT_SHIFT) : 1;
+    uint32_t u = span_alloc(units, align_units, zeroed);
+    if (!u) {
+        *zeroed = true;
+        return huge_alloc(n, align, heap, zeroed); /* the arena is out: the kernel may still have a place */
+    }
+    hak_arena.slabs[u] = (struct slab){.cls = HAK_CLASS_LARGE, .bucket = SLAB_UNLISTED, .large_units = units};
+    set_size(u, n);
+    hak_store_rlx(&hak_arena.map[u], heap << 8 | HAK_CLASS_LARGE);
+    return unit_address(u);
+}
+
+bool large_free(uint32_t unit) {
+    uint32_t word = hak_load_rlx(&hak_arena.map[unit]);
+    uint32_t units = hak_arena.slabs[unit].large_units;
+    if ((word & 0xff) != HAK_CLASS_LARGE ||
+        !hak_cas_ar(&hak_arena.map[unit], &word, 0)) { /* ar: one of two frees wins */
+        return false;
+    }
+    span_free(unit, units, true);
+    return true;
+}
+
+size_t large_size(uint32_t unit) { return (size_t)hak_arena.slabs[unit].large_pages * SLAB_PAGE; }
+
+bool large_resize(uint32_t unit, size_t n) {
+    struct slab *s = &hak_arena.slabs[unit];
+    uint32_t want = units_of(n), have = s->large_units;
+    if (n > HAK_HUGE_MIN || want == 0) {
+        return false;
+    }
+    if (want > have && !span_extend(unit, have, want - have)) {
+        return false;
+    }
+    s->large_units = want;
+    set_size(unit, n);
+    if (want < have) {
+        span_free(unit + want, have - want, true);
+    }
+    return true;
+}
+
+void large_free_heap(uint32_t heap) {
+    size_t limit = hak_load_rlx(&hak_arena.limit);
+    for (uint32_t u = 1; u < limit; u++) {
+        if (hak_load_rlx(&hak_arena.map[u]) == (heap << 8 | HAK_CLASS_LARGE)) {
+            large_free(u);
+        }
+    }
+    huge_free_heap(heap);
+}

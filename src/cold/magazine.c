@@ -1,0 +1,180 @@
+/* cold/magazine.c : magazines as stacks of chunks, with a byte budget a class that grows on misses.                    L2
+ * Owns       thread_cache.top, chunk links, heap.{nchunks,max_chunks,batch_shift}
+ * Reads      gates.magazine_bytes            Never touches  bitmaps (slab.c), other threads' magazines
+ * Threads    the owner
+ * Invariant  top is HAK_EMPTY, or in a chunk of which every slot above the bottom and below top is a free block of the class
+ * Gate       HAKMEM_MAGAZINE_BYTES          Decision  docs/decisions/001, 003            Test  unit/magazine */
+#include "cold/magazine.h"
+#include "base/bits.h"
+#include "cold/meta.h"
+#include "cold/remote.h"
+#include "cold/slab.h"
+#include "gates/gates.h"
+
+enum { MAX_SHIFT = 3, FIRST_CHUNKS = 2 };
+
+static void *pop(struct thread_cache *t, unsigned cls) {
+    uintptr_t *top = t->top[cls] - 1;
+    uintptr_t p = *top;
+    hak_store_rlx(&t->top[cls], top);
+    return (void *)p;
+}
+
+static bool is_empty(const struct thread_cache *t, unsigned cls) { return t->top[cls][-1] == 0; }
+
+/* The chunk is used up: continue in the one below, if there is one. */
+static bool step_down(struct thread_cache *t, struct heap *h, unsigned cls) {
+    struct chunk *k = chunk_of(t->top[cls]), *below = chunk_prev(k);
+    if (!below) {
+        return false;
+    }
+    hak_store_rlx(&t->top[cls], chunk_end(below));
+    h->nchunks[cls]--;
+    chunk_put(h, k);
+    return true;
+}
+
+/* Starts a chunk above the present one. */
+static bool step_up(struct thread_cache *t, struct heap *h, unsigned cls) {
+    struct chunk *k = chunk_get(h);
+    if (!k) {
+        return false;
+    }
+    uintptr_t *top = chunk_start(k, cls);
+    top[-1] = 0;
+    chunk_set_prev(k, t->top[cls] == HAK_EMPTY ? 0 : chunk_of(t->top[cls]));
+    hak_store_rlx(&t->top[cls], top);
+    h->nchunks[cls]++;
+    return true;
+}
+
+static unsigned chunk_limit(unsigned cls) {
+    size_t bytes = (size_t)hak_class[cls].cap * hak_class[cls].size;
+    return (unsigned)hak_min(hak_max((size_t)hak_gates.magazine_bytes / bytes, FIRST_CHUNKS), 512);
+}
+
+/* A miss soon after blocks were settled: the budget was too small. */
+static void grow_budget(struct heap *h, unsigned cls) {
+    if (h->settled[cls]) {
+        h->settled[cls] = 0;
+        h->max_chunks[cls] = (uint16_t)hak_min(h->max_chunks[cls] * 2u, chunk_limit(cls));
+    } else if (h->batch_shift[cls] < MAX_SHIFT) {
+        h->batch_shift[cls]++;
+    }
+}
+
+static unsigned batch_of(struct heap *h, unsigned cls) {
+    const struct size_class *k = &hak_class[cls];
+    unsigned want = (unsigned)k->batch << h->batch_shift[cls];
+    return want < k->cap ? want : k->cap;
+}
+
+void *magazine_refill(struct thread_cache *t, struct heap *h, unsigned cls) {
+    if (t->top[cls] != HAK_EMPTY) {
+        if (step_down(t, h, cls)) {
+            return pop(t, cls);
+        }
+    } else if (!step_up(t, h, cls)) {
+        return 0;
+    }
+    if (remote_pending(h)) {
+        remote_drain(t, h);
+        if (!is_empty(t, cls)) {
+            return pop(t, cls);
+        }
+    }
+    uintptr_t *start = t->top[cls];
+    unsigned n = slab_take(h, cls, start, batch_of(h, cls));
+    grow_budget(h, cls);
+    h->used[cls] = 1;
+    h->refills++;
+    if (!n) {
+        return 0;
+    }
+    hak_store_rlx(&t->top[cls], start + n);
+    return pop(t, cls);
+}
+
+/* Settles the chunks from k on down. */
+static void settle_chain(struct heap *h, struct chunk *k, unsigned cls) {
+    unsigned cap = hak_class[cls].cap;
+    while (k) {
+        struct chunk *below = chunk_prev(k);
+        slab_settle(h, cls, chunk_start(k, cls), cap);
+        chunk_put(h, k);
+        h->nchunks[cls]--;
+        k = below;
+    }
+    h->settles++;
+}
+
+/* Keeps the newest keep chunks, at least one; settles the others. */
+static void settle_oldest(struct thread_cache *t, struct heap *h, unsigned cls, unsigned keep) {
+    struct chunk *k = chunk_of(t->top[cls]);
+    for (unsigned i = 1; i < keep && k; i++) {
+        k = chunk_prev(k);
+    }
+    if (k && chunk_prev(k)) {
+        struct chunk *old = chunk_prev(k);
+        chunk_set_prev(k, 0);
+        settle_chain(h, old, cls);
+    }
+}
+
+void magazine_overflow(struct thread_cache *t, struct heap *h, void *p, unsigned cls) {
+    if (t->top[cls] != HAK_EMPTY && h->nchunks[cls] >= h->max_chunks[cls]) {
+        h->max_chunks[cls] = (uint16_t)hak_max(h->max_chunks[cls], FIRST_CHUNKS);
+        settle_oldest(t, h, cls, h->max_chunks[cls] / 2u);
+        h->settled[cls] = 1;
+        h->batch_shift[cls] = 0;
+    }
+    if (!step_up(t, h, cls)) { /* no memory for a chunk: the block goes straight home */
+        uintptr_t v = (uintptr_t)p;
+        slab_settle(h, cls, &v, 1);
+        return;
+    }
+    *t->top[cls] = (uintptr_t)p;
+    hak_store_rlx(&t->top[cls], t->top[cls] + 1);
+}
+
+void magazine_settle_class(struct thread_cache *t, struct heap *h, unsigned cls) {
+    uintptr_t *top = t->top[cls];
+    if (top == HAK_EMPTY) {
+        return;
+    }
+    hak_store_rlx(&t->top[cls], HAK_EMPTY);
+    struct chunk *k = chunk_of(top), *below = chunk_prev(k);
+    uintptr_t *start = chunk_start(k, cls);
+    if (top > start) {
+        slab_settle(h, cls, start, (unsigned)(top - start));
+    }
+    chunk_put(h, k);
+    h->nchunks[cls]--;
+    settle_chain(h, below, cls);
+}
+
+void magazine_settle_all(struct thread_cache *t, struct heap *h) {
+    for (unsigned c = 0; c < HAK_CLASSES; c++) {
+        magazine_settle_class(t, h, c);
+    }
+}
+
+void magazine_shrink(struct thread_cache *t, struct heap *h) {
+    for (unsigned c = 0; c < HAK_CLASSES; c++) {
+        if (h->nchunks[c] > 1 && !h->used[c]) {
+            settle_oldest(t, h, c, h->nchunks[c] / 2u);
+            h->max_chunks[c] = (uint16_t)hak_max(h->max_chunks[c] / 2u, FIRST_CHUNKS);
+        }
+        h->used[c] = 0;
+    }
+}
+
+size_t magazine_count(const struct thread_cache *t, const struct heap *h, unsigned cls) {
+    uintptr_t *top = hak_load_rlx(&t->top[cls]);
+    uintptr_t *start = chunk_start(chunk_of(top), cls);
+    unsigned below = hak_load_rlx(&h->nchunks[cls]);
+    if (top == HAK_EMPTY || top < start) {
+        return 0;
+    }
+    return (size_t)(top - start) + (below > 1 ? (below - 1u) * hak_class[cls].cap : 0u);
+}

@@ -1,0 +1,19 @@
+/* cold/purge.h : when unused pages go back to the kernel.                                                              L2 */
+#ifndef HAK_COLD_PURGE_H
+#define HAK_COLD_PURGE_H
+
+#include "base/attr.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct heap;
+
+/* The purge clock: 16 ms steps, as of the last tick. */
+HAK_HIDDEN uint32_t purge_epoch(void);
+/* Advances the clock and purges what decay says, if a step has passed. Any thread, no lock held. */
+HAK_HIDDEN void purge_tick(void);
+/* Purges free spans and free pages of partial slabs, but keep bytes; returns the bytes given back. Any thread, no lock held. */
+HAK_HIDDEN size_t purge_all(size_t keep);
+
+#endif

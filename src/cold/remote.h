@@ -1,0 +1,25 @@
+/* cold/remote.h : blocks freed by a thread that does not own their slab.                                               L2 */
+#ifndef HAK_COLD_REMOTE_H
+#define HAK_COLD_REMOTE_H
+
+#include "base/atomic.h"
+#include "base/attr.h"
+#include "layout/heap.h"
+#include "layout/thread_cache.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Puts p, whose map word is word, into the outbox for its owner; sends the outbox when it is full. Owner of h. */
+HAK_HIDDEN void remote_push(struct heap *h, void *p, uint32_t word);
+/* Settles p, whose map word is word, straight into its owner's bitmap. Any thread, with or without a heap. */
+HAK_HIDDEN void remote_settle_one(void *p, uint32_t word);
+/* Sends whatever h's outboxes hold. Owner of h. */
+HAK_HIDDEN void remote_flush(struct heap *h);
+/* Takes the whole inbox and frees each block as its owner. Owner of h. */
+HAK_HIDDEN void remote_drain(struct thread_cache *t, struct heap *h);
+/* Settles the inbox of a heap whose owner does not come, its lock not held. helper: whose spare chunks are used. Any thread. */
+HAK_HIDDEN void remote_help(struct heap *helper, struct heap *owner);
+
+HAK_INLINE bool remote_pending(const struct heap *h) { return hak_load_rlx(&h->inbox) != 0; }
+
+#endif

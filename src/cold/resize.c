@@ -1,0 +1,80 @@
+/* cold/resize.c : sizes of blocks, and their change without a copy.                                                    L2
+ * Owns       nothing          Threads  any; a block by its owner
+ * Decision   docs/decisions/011          Test  unit/large, conformance/realloc */
+#include "base/atomic.h"
+#include "cold/door.h"
+#include "cold/emergency.h"
+#include "cold/foreign.h"
+#include "cold/huge.h"
+#include "cold/init.h"
+#include "cold/large.h"
+#include "cold/purge.h"
+#include "cold/thread.h"
+#include "hot/lookup_hot.h"
+
+bool door_libc_mode(void) {
+    if (hak_load_acq(&hak_mode) < HAK_MODE_ON) { /* acq: pairs with hak_start() */
+        hak_start();
+    }
+    return hak_load_acq(&hak_mode) == HAK_MODE_LIBC;
+}
+
+size_t door_size(void *p, const char *function) {
+    uint32_t word = hak_word_hot(p);
+    if (!p) {
+        return 0;
+    }
+    if (word) {
+        return hak_word_class(word) < HAK_CLASSES ? hak_class[hak_word_class(word)].size
+                                                  : large_size((uint32_t)unit_of(p));
+    }
+    if (emergency_holds(p)) {
+        return emergency_size(p);
+    }
+    size_t n = door_libc_mode() ? 0 : huge_size(p);
+    if (n) {
+        return n;
+    }
+    return door_libc_owns(p, function) ? hak_foreign.usable_size(p) : 0;
+}
+
+bool door_libc_owns(void *p, const char *function) {
+    if (door_libc_mode()) {
+        return true;
+    }
+    return !hak_word_hot(p) && !emergency_holds(p) && !huge_size(p) && foreign_owns(p, function);
+}
+
+void *door_resize(void *p, size_t n) {
+    uint32_t word = hak_word_hot(p);
+    if (n > PTRDIFF_MAX) {
+        return 0;
+    }
+    hak_tls.busy++;
+    void *q = 0;
+    if (word) {
+        bool large = hak_word_class(word) == HAK_CLASS_LARGE && n > HAK_MEDIUM_MAX;
+        q = large && large_resize((uint32_t)unit_of(p), n) ? p : 0;
+    } else if (n > HAK_HUGE_MIN / 2 && !emergency_holds(p)) {
+        q = huge_resize(p, n);
+    }
+    hak_tls.busy--;
+    return q;
+}
+
+void door_flush(void) {
+    struct thread_cache *t = &hak_tls;
+    if (t->heap && !t->busy) {
+        t->busy++;
+        thread_flush(t, t->heap);
+        t->busy--;
+    }
+}
+
+size_t door_trim(size_t keep) {
+    if (door_libc_mode() || hak_tls.busy) {
+        return 0;
+    }
+    door_flush();
+    return purge_all(keep);
+}

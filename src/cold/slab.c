@@ -1,0 +1,331 @@
+/* cold/slab.c : slabs of one size class: new, taken from, settled into, released.                                     L2
+ * Owns       struct slab of units in use, bitmaps, the map words of slabs, heap.{current,partial,free_bytes,slab_bytes}
+ * Never touches  magazines, blocks
+ * Threads    any, under the heap's lock; spans come and go without it
+ * Invariant  avail == popcount(bitmap) + (nobj - bump); a slab is released exactly when avail == nobj   (checked: diag/verify.c)
+ * Decision   docs/decisions/004 (settle)           Test  unit/slab */
+#include "cold/slab.h"
+#include "base/bits.h"
+#include "base/print.h"
+#include "cold/slab_list.h"
+#include "cold/span.h"
+
+#include <string.h>
+
+static void set_map(uint32_t u, unsigned units, uint32_t word) {
+    for (unsigned i = 0; i < units; i++) {
+        hak_store_rlx(&hak_arena.map[u + i], word);
+    }
+}
+
+/* Heap lock held. */
+static void slab_install(struct heap *h, unsigned cls, uint32_t u) {
+    const struct size_class *k = &hak_class[cls];
+    for (uint8_t i = 0; i < k->units; i++) {
+        *slab_at(u + i) = (struct slab){.cls = (uint8_t)cls, .bucket = SLAB_UNLISTED, .head_off = i};
+        hak_arena.purged[u + i] = 0;
+    }
+    struct slab *s = slab_at(u);
+    s->nobj = s->avail = s->mark = k->nobj;
+    s->units = k->units;
+    set_map(u, k->units, h->id << 8 | cls);
+    h->slab_bytes += (size_t)k->units << HAK_UNIT_SHIFT;
+    h->free_bytes += (size_t)k->nobj * k->size;
+}
+
+/* A wholly free current slab starts over as a bump range. */
+static void slab_restart(uint32_t u) {
+    struct slab *s = slab_at(u);
+    memset(slab_bits(u), 0, ((size_t)s->nobj + 63) / 64 * sizeof(uint64_t));
+    s->bump = 0;
+}
+
+/* Heap lock held; the slab is in no list and holds no block that is not in its bitmap or bump range. The caller frees the span. */
+static void slab_uninstall(struct heap *h, uint32_t u) {
+    struct slab *s = slab_at(u);
+    set_map(u, s->units, 0);
+    slab_restart(u);
+    h->slab_bytes -= (size_t)s->units << HAK_UNIT_SHIFT;
+    h->free_bytes -= (size_t)s->avail * hak_class[s->cls].size;
+}
+
+static unsigned take_bits(uint32_t u, uintptr_t *end, unsigned want) {
+    struct slab *s = slab_at(u);
+    uint64_t *bits = slab_bits(u);
+    size_t size = hak_class[s->cls].size;
+    uintptr_t word_at = (uintptr_t)unit_address(u);
+    unsigned n = 0;
+    for (unsigned w = 0; n < want && w * 64 < s->bump; w++, word_at += 64 * size) {
+        uint64_t b = bits[w];
+        for (; b && n < want; b &= b - 1) {
+            *--end = word_at + hak_ctz64(b) * size;
+            n++;
+        }
+        bits[w] = b;
+    }
+    return n;
+}
+
+typedef uint64_t pair __attribute__((vector_size(16)));
+
+/* end[-1] gets the lowest address. Two addresses a store: a refill of small blocks is mostly this loop. */
+static unsigned take_bump(uint32_t u, uintptr_t *end, unsigned want) {
+    struct slab *s = slab_at(u);
+    uint64_t size = hak_class[s->cls].size;
+    unsigned n = (unsigned)hak_min(want, (size_t)(s->nobj - s->bump));
+    uint64_t at = (uintptr_t)unit_address(u) + s->bump * size;
+    s->bump = (uint16_t)(s->bump + n);
+    pair v = {at + 3 * size, at + 2 * size}, w = {at + size, at}, step = {4 * size, 4 * size};
+    unsigned i = 0;
+    for (; i + 4 <= n; i += 4) {
+        end -= 4;
+        __builtin_memcpy(end, &v, sizeof v);
+        __builtin_memcpy(end + 2, &w, sizeof w);
+        v += step;
+        w += step;
+    }
+    for (; i < n; i++) {
+        *--end = at + i * size;
+    }
+    return n;
+}
+
+static unsigned take_from(struct heap *h, uint32_t u, uintptr_t *end, unsigned want) {
+    struct slab *s = slab_at(u);
+    bool in_bitmap = s->avail > s->nobj - s->bump;
+    unsigned n = in_bitmap ? take_bits(u, end, want) : 0;
+    if (n < want && s->bump < s->nobj) {
+        n += take_bump(u, end - n, want - n);
+    }
+    s->avail = (uint16_t)(s->avail - n);
+    h->free_bytes -= (size_t)n * hak_class[s->cls].size;
+    for (unsigned i = 0; i < s->units; i++) {
+        hak_arena.purged[u + i] = 0;
+    }
+    return n;
+}
+
+/* The fullest partial slab, or the current one. 0: the heap has none. */
+static uint32_t best_slab(const struct heap *h, unsigned cls) {
+    for (unsigned b = 0; b < SLAB_BUCKETS; b++) {
+        if (h->partial[cls][b]) {
+            return h->partial[cls][b];
+        }
+    }
+    uint32_t u = h->current[cls];
+    return u && slab_at(u)->avail ? u : 0;
+}
+
+static unsigned take_locked(struct heap *h, unsigned cls, uintptr_t *end, unsigned want) {
+    unsigned n = 0;
+    while (n < want) {
+        uint32_t u = best_slab(h, cls);
+        if (!u || (n && u == h->current[cls])) {
+            break; /* a batch from lists is not mixed with untouched memory */
+        }
+        n += take_from(h, u, end - n, want - n);
+        slab_relist(h, u);
+    }
+    return n;
+}
+
+/* Gets a slab without the lock, then makes it the current one. */
+static bool slab_new(struct heap *h, unsigned cls) {
+    bool zeroed;
+    uint32_t u = span_alloc(hak_class[cls].units, 1, &zeroed);
+    if (!u) {
+        return false;
+    }
+    hak_lock_take(&h->lock);
+    slab_install(h, cls, u);
+    uint32_t old = h->current[cls];
+    h->current[cls] = u;
+    if (old) {
+        slab_relist(h, old);
+    }
+    hak_lock_drop(&h->lock);
+    return true;
+}
+
+unsigned slab_take(struct heap *h, unsigned cls, uintptr_t *out, unsigned want) {
+    for (;;) {
+        hak_lock_take(&h->lock);
+        unsigned n = take_locked(h, cls, out + want, want);
+        hak_lock_drop(&h->lock);
+        if (n) {
+            if (n < want) {
+                memmove(out, out + want - n, n * sizeof *out);
+            }
+            return n;
+        }
+        if (!slab_new(h, cls)) {
+            return 0;
+        }
+    }
+}
+
+HAK_COLD HAK_NORETURN static void corrupt(uintptr_t p) {
+    hak_die("hakmem: free(): double free or corruption %p", (void *)p);
+}
+
+void slab_retire_locked(struct heap *h, uint32_t u) {
+    slab_unlist(h, u);
+    slab_uninstall(h, u);
+}
+
+void slab_drop_current(struct heap *h, unsigned cls) {
+    hak_lock_take(&h->lock);
+    uint32_t u = h->current[cls];
+    uint8_t units = 0;
+    if (u && slab_at(u)->avail == slab_at(u)->nobj) {
+        units = slab_at(u)->units;
+        h->current[cls] = 0;
+        slab_retire_locked(h, u);
+    }
+    hak_lock_drop(&h->lock);
+    if (units) {
+        span_free(u, units, true);
+    }
+}
+
+/* Slabs that became wholly free under the lock wait here until it is dropped. */
+struct released {
+    uint32_t unit[128];
+    uint8_t units[128];
+    unsigned n;
+};
+
+static void slab_marked(struct heap *h, uint32_t u, struct released *r) {
+    struct slab *s = slab_at(u);
+    if (s->avail < s->nobj) {
+        slab_relist(h, u);
+    } else if (h->current[s->cls] == u) {
+        slab_restart(u);
+    } else {
+        slab_retire_locked(h, u);
+        r->unit[r->n] = u;
+        r->units[r->n++] = s->units;
+    }
+}
+
+HAK_INLINE void settle_one(struct heap *h, uint32_t size, uint64_t recip, uintptr_t p, struct released *r) {
+    uint32_t u = slab_head(unit_of((void *)p));
+    struct slab *s = slab_at(u);
+    uint32_t off = (uint32_t)(p - (uintptr_t)unit_address(u));
+    uint32_t k = (uint32_t)(off * recip >> 32);
+    uint64_t *word = slab_bits(u) + (k >> 6), bit = UINT64_C(1) << (k & 63), old = *word;
+    if (HAK_UNLIKELY((old & bit) != 0 || k * size != off || k >= s->bump)) {
+        corrupt(p);
+    }
+    *word = old | bit;
+    if (HAK_UNLIKELY(++s->avail >= s->mark)) {
+        slab_marked(h, u, r);
+    }
+}
+
+static void set_bits(uint64_t *bits, unsigned from, unsigned n, uintptr_t p) {
+    while (n) {
+        unsigned at = from & 63, len = n < 64 - at ? n : 64 - at;
+        uint64_t m = hak_ones64(len) << at;
+        if (HAK_UNLIKELY(bits[from >> 6] & m)) {
+            corrupt(p);
+        }
+        bits[from >> 6] |= m;
+        from += len;
+        n -= len;
+    }
+}
+
+/* Length of the run v[0], v[0] + d, v[0] + 2d ...: what a program that frees in allocation order leaves. */
+static unsigned run_length(const uintptr_t *v, unsigned n, uintptr_t d) {
+    unsigned i = 1;
+    for (pair step = {d, d}; i + 4 <= n; i += 4) {
+        pair a, b, c, e;
+        __builtin_memcpy(&a, v + i - 1, sizeof a);
+        __builtin_memcpy(&b, v + i, sizeof b);
+        __builtin_memcpy(&c, v + i + 1, sizeof c);
+        __builtin_memcpy(&e, v + i + 2, sizeof e);
+        pair diff = ((b - a) ^ step) | ((e - c) ^ step);
+        if (diff[0] | diff[1]) {
+            break;
+        }
+    }
+    while (i < n && v[i] - v[i - 1] == d) {
+        i++;
+    }
+    return i;
+}
+
+/* Settles the longest run at v that lies in one slab; returns its length, or 0 when it is too short to bother. */
+static unsigned settle_run(struct heap *h, uint32_t size, uint64_t recip, const uintptr_t *v, unsigned n,
+                           struct released *r) {
+    uintptr_t d = v[1] - v[0];
+    if (d != size && d != (uintptr_t)0 - size) {
+        return 0;
+    }
+    unsigned len = run_length(v, n, d);
+    uintptr_t low = d == size ? v[0] : v[len - 1];
+    uint32_t u = slab_head(unit_of((void *)low));
+    struct slab *s = slab_at(u);
+    uint32_t off = (uint32_t)(low - (uintptr_t)unit_address(u)), k = (uint32_t)(off * recip >> 32);
+    if (len < 8 || k * size != off || k + len > s->bump) {
+        return 0; /* across two slabs, or corrupt: one at a time finds out */
+    }
+    set_bits(slab_bits(u), k, len, low);
+    s->avail = (uint16_t)(s->avail + len);
+    if (s->avail >= s->mark) {
+        slab_marked(h, u, r);
+    }
+    return len;
+}
+
+void slab_settle(struct heap *h, unsigned cls, const uintptr_t *v, unsigned n) {
+    struct released r;
+    r.n = 0;
+    uint32_t size = hak_class[cls].size;
+    uint64_t recip = hak_class[cls].recip;
+    hak_lock_take(&h->lock);
+    h->free_bytes += (size_t)n * size;
+    for (unsigned i = 0; i < n;) {
+        unsigned len = n - i >= 8 ? settle_run(h, size, recip, v + i, n - i, &r) : 0;
+        unsigned stop = len ? 0 : (unsigned)hak_min(n - i, 8);
+        for (unsigned k = 0; k < stop; k++) {
+            settle_one(h, size, recip, v[i + k], &r);
+        }
+        i += len + stop;
+    }
+    hak_lock_drop(&h->lock);
+    for (unsigned i = 0; i < r.n; i++) {
+        span_free(r.unit[i], r.units[i], true);
+    }
+}
+
+bool slab_block_start(uint32_t u, const void *p) {
+    uint32_t off = (uint32_t)((const char *)p - unit_address(u));
+    const struct size_class *k = &hak_class[slab_at(u)->cls];
+    uint32_t i = (uint32_t)(((uint64_t)off * k->recip) >> 32);
+    return i * k->size == off && i < k->nobj;
+}
+
+bool slab_block_free(uint32_t u, const void *p) {
+    uint32_t off = (uint32_t)((const char *)p - unit_address(u));
+    const struct slab *s = slab_at(u);
+    uint32_t i = (uint32_t)(((uint64_t)off * hak_class[s->cls].recip) >> 32);
+    return i >= s->bump || (slab_bits(u)[i >> 6] >> (i & 63) & 1);
+}
+
+void slab_release_all(struct heap *h) {
+    size_t limit = hak_load_rlx(&hak_arena.limit);
+    for (uint32_t u = 1; u < limit; u++) {
+        uint32_t word = hak_load_rlx(&hak_arena.map[u]);
+        if (word >> 8 != h->id || (word & 0xff) >= HAK_CLASSES) {
+            continue;
+        }
+        uint8_t units = slab_at(u)->units;
+        hak_lock_take(&h->lock);
+        slab_retire_locked(h, u);
+        hak_lock_drop(&h->lock);
+        span_free(u, units, true);
+        u += units - 1u;
+    }
+}

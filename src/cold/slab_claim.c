@@ -1,0 +1,107 @@
+/* cold/slab_claim.c : the free pages of a partial slab, taken out of use while they go back to the kernel.              L2
+ * Owns       nothing: bits move from the bitmap to a claim and back         Threads  any, under the heap's lock
+ * Invariant  a claimed block is in no bitmap, so nobody can be handed it while its page is being given back
+ * Test       unit/slab, stress/limits */
+#include "base/bits.h"
+#include "cold/slab.h"
+#include "cold/slab_list.h"
+#include "cold/span.h"
+#include "os/os.h"
+
+/* First block from `from` on whose bit is value, nobj if none. */
+static unsigned next_bit(const uint64_t *bits, unsigned from, unsigned end, uint64_t flip) {
+    for (; from < end; from = (from | 63) + 1) {
+        uint64_t w = (bits[from >> 6] ^ flip) >> (from & 63);
+        if (w) {
+            from += hak_ctz64(w);
+            return from < end ? from : end;
+        }
+    }
+    return end;
+}
+
+static bool page_purged(uint32_t unit, unsigned page) { return hak_arena.purged[unit + page / 16] >> (page % 16) & 1; }
+
+/* The whole OS pages in bytes [from, to) that are not purged yet, as bits of 4 KiB pages. */
+static unsigned add_pages(struct slab_claim *c, size_t from, size_t to) {
+    size_t os = os_page_size();
+    unsigned first = (unsigned)(hak_align_up(from, os) / SLAB_PAGE),
+             last = (unsigned)(hak_align_down(to, os) / SLAB_PAGE), n = 0;
+    for (unsigned i = first; i < last; i++) {
+        if (!page_purged(c->unit, i)) {
+            c->pages[i / 64] |= UINT64_C(1) << (i % 64);
+            n++;
+        }
+    }
+    return n;
+}
+
+static void move_bits(uint64_t *to, uint64_t *from, unsigned a, unsigned b) {
+    for (; a < b; a = (a | 63) + 1) {
+        unsigned len = (unsigned)hak_min(b - a, 64 - (a & 63));
+        uint64_t m = hak_ones64(len) << (a & 63);
+        to[a >> 6] |= from[a >> 6] & m;
+        from[a >> 6] &= ~m;
+    }
+}
+
+static unsigned claim_runs(struct slab_claim *c, struct slab *s, uint64_t *bits) {
+    size_t size = hak_class[s->cls].size;
+    unsigned claimed = 0;
+    for (unsigned a = next_bit(bits, 0, s->bump, 0); a < s->bump; a = next_bit(bits, a, s->bump, 0)) {
+        unsigned b = next_bit(bits, a, s->bump, ~UINT64_C(0));
+        unsigned n = add_pages(c, a * size, b * size);
+        if (n) {
+            move_bits(c->blocks, bits, a, b);
+            claimed += b - a;
+            c->npages += n;
+        }
+        a = b;
+    }
+    return claimed;
+}
+
+bool slab_claim_pages(struct heap *h, uint32_t unit, struct slab_claim *out) {
+    *out = (struct slab_claim){.unit = unit};
+    hak_lock_take(&h->lock);
+    uint32_t word = hak_load_rlx(&hak_arena.map[unit]);
+    if (word >> 8 == h->id && (word & 0xff) < HAK_CLASSES && slab_at(unit)->head_off == 0) {
+        struct slab *s = slab_at(unit);
+        unsigned n = claim_runs(out, s, slab_bits(unit));
+        s->avail = (uint16_t)(s->avail - n);
+        h->free_bytes -= (size_t)n * hak_class[s->cls].size;
+        slab_relist(h, unit);
+    }
+    hak_lock_drop(&h->lock);
+    return out->npages != 0;
+}
+
+void slab_unclaim(struct heap *h, const struct slab_claim *c, bool purged) {
+    struct slab *s = slab_at(c->unit);
+    uint64_t *bits = slab_bits(c->unit);
+    unsigned n = 0;
+    bool release = false;
+    hak_lock_take(&h->lock);
+    for (unsigned w = 0; w < SLAB_WORDS; w++) {
+        if (c->blocks[w]) {
+            bits[w] |= c->blocks[w];
+            n += hak_popcount64(c->blocks[w]);
+        }
+    }
+    for (unsigned i = 0; purged && i < s->units; i++) {
+        hak_arena.purged[c->unit + i] |= (uint16_t)(c->pages[i / 4] >> (i % 4 * 16));
+    }
+    s->avail = (uint16_t)(s->avail + n);
+    h->free_bytes += (size_t)n * hak_class[s->cls].size;
+    release = s->avail == s->nobj && h->current[s->cls] != c->unit;
+    if (release) {
+        slab_retire_locked(h, c->unit);
+    } else {
+        slab_relist(h, c->unit);
+    }
+    uint8_t units = s->units;
+    hak_lock_drop(&h->lock);
+    if (release) {
+        span_free(c->unit, units, true);
+    }
+}

@@ -1,0 +1,65 @@
+/* cold/slab_list.h : a heap's lists of partial slabs, four a class by fullness.                                        L2
+ * All of it under the heap's lock. */
+#ifndef HAK_COLD_SLAB_LIST_H
+#define HAK_COLD_SLAB_LIST_H
+
+#include "base/attr.h"
+#include "layout/arena.h"
+#include "layout/heap.h"
+
+HAK_INLINE struct slab *slab_at(uint32_t u) { return &hak_arena.slabs[u]; }
+
+/* avail from which bucket b starts: fewer than that belong to the bucket before. */
+HAK_INLINE unsigned bucket_floor(const struct slab *s, unsigned b) {
+    return b == 0 ? hak_class[s->cls].least : s->nobj * b / SLAB_BUCKETS;
+}
+
+HAK_INLINE void slab_unlist(struct heap *h, uint32_t u) {
+    struct slab *s = slab_at(u);
+    if (s->bucket == SLAB_UNLISTED) {
+        return;
+    }
+    if (s->prev) {
+        slab_at(s->prev)->next = s->next;
+    } else {
+        h->partial[s->cls][s->bucket] = s->next;
+    }
+    if (s->next) {
+        slab_at(s->next)->prev = s->prev;
+    }
+    s->bucket = SLAB_UNLISTED;
+}
+
+HAK_INLINE void slab_list(struct heap *h, uint32_t u, uint8_t b) {
+    struct slab *s = slab_at(u);
+    s->bucket = b;
+    s->prev = 0;
+    s->next = h->partial[s->cls][b];
+    if (s->next) {
+        slab_at(s->next)->prev = u;
+    }
+    h->partial[s->cls][b] = u;
+}
+
+/* Puts the slab where its avail says, and sets the mark at which settle must ask again. */
+HAK_INLINE void slab_relist(struct heap *h, uint32_t u) {
+    struct slab *s = slab_at(u);
+    uint8_t want = SLAB_UNLISTED;
+    s->mark = (uint16_t)bucket_floor(s, 0);
+    for (uint8_t b = 0; b < SLAB_BUCKETS && s->avail >= bucket_floor(s, b); b++) {
+        want = b;
+        s->mark = (uint16_t)(b + 1 < SLAB_BUCKETS ? bucket_floor(s, b + 1u) : s->nobj);
+    }
+    if (h->current[s->cls] == u) {
+        want = SLAB_UNLISTED;
+        s->mark = s->nobj;
+    }
+    if (want != s->bucket) {
+        slab_unlist(h, u);
+        if (want != SLAB_UNLISTED) {
+            slab_list(h, u, want);
+        }
+    }
+}
+
+#endif

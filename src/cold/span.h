@@ -1,0 +1,35 @@
+/* cold/span.h : runs of units, from supers. Units are named by their number; 0 is none.                                L2 */
+#ifndef HAK_COLD_SPAN_H
+#define HAK_COLD_SPAN_H
+
+#include "base/attr.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A run of units, its first unit's address a multiple of align units (a power of two up to 32; longer runs start at a super).
+ * *zeroed: every byte reads zero. 0 when memory is out. Any thread; takes the central lock, and calls the kernel without it. */
+HAK_HIDDEN uint32_t span_alloc(uint32_t units, uint32_t align, bool *zeroed);
+/* Gives a run back, whole or its tail. Its map words are 0 already. touched: its pages may be resident. */
+HAK_HIDDEN void span_free(uint32_t unit, uint32_t units, bool touched);
+/* Takes the more units behind the run, if all are free. */
+HAK_HIDDEN bool span_extend(uint32_t unit, uint32_t units, uint32_t more);
+
+/* Purge: claims one run of free dirty units that were freed before epoch (super.epoch's scale; UINT32_MAX: any) and returns it, 0 when
+ * there is none; scan from *cursor, 0 at first. The caller purges it and gives it back with span_free(.., false). */
+HAK_HIDDEN uint32_t span_claim_dirty(uint32_t *cursor, uint32_t epoch, uint32_t *units);
+
+struct span_stats {
+    size_t used, dirty, clean; /* units: held by spans; free and touched; free and not */
+    size_t peak;               /* used, at most since the last span_peak_reset() */
+};
+HAK_HIDDEN void span_stats_get(struct span_stats *out);
+HAK_HIDDEN size_t span_dirty(void); /* units, without the lock */
+HAK_HIDDEN size_t span_used(void);
+
+HAK_HIDDEN void span_init(void);
+HAK_HIDDEN void span_lock(void);
+HAK_HIDDEN void span_unlock(void);
+HAK_HIDDEN void span_child(void);
+
+#endif

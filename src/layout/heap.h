@@ -1,0 +1,55 @@
+/* layout/heap.h : a heap owns slabs. One per running thread, reused by later threads and never freed; first-class heaps and the
+ * shared heap are the same thing without a thread. */
+#ifndef HAK_LAYOUT_HEAP_H
+#define HAK_LAYOUT_HEAP_H
+
+#include "base/attr.h"
+#include "base/lock.h"
+#include "gates/build.h"
+#include "layout/magazine.h"
+#include "layout/slab.h"
+#include "layout/thread_cache.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+enum heap_kind { HEAP_THREAD, HEAP_SHARED, HEAP_FIRST_CLASS };
+
+struct outbox {
+    uint32_t owner; /* heap id, 0 when empty */
+    uint32_t n;
+    size_t bytes;
+    struct chunk *chunk;
+};
+
+enum { HEAP_DEFERRED = 64 };
+
+struct heap {
+    struct chunk *inbox HAK_ALIGNED(HAK_CACHE_LINE); /* atomic: remote frees, pushed by CAS, taken by exchange */
+    size_t backlog;                                  /* atomic: bytes in the inbox */
+    hak_lock lock HAK_ALIGNED(HAK_CACHE_LINE);
+    uint32_t id;                                 /* const */
+    uint8_t kind;                                /* const: enum heap_kind */
+    bool idle;                                   /* lock: list   no thread owns it */
+    struct thread_cache *cache;                  /* lock: heap   the owner's TLS, NULL when idle */
+    struct heap *next_idle;                      /* lock: list */
+    uint32_t current[HAK_CLASSES];               /* lock: heap   slab whose bump range is used, 0 for none */
+    uint32_t partial[HAK_CLASSES][SLAB_BUCKETS]; /* lock: heap   slabs with free blocks; bucket 0 is the fullest */
+    size_t free_bytes;                           /* lock: heap   in bitmaps and bump ranges */
+    size_t slab_bytes;                           /* lock: heap   in slabs */
+    uint16_t nchunks[HAK_CLASSES];               /* owner: chunks of the magazine */
+    uint16_t max_chunks[HAK_CLASSES];            /* owner: its budget */
+    uint8_t batch_shift[HAK_CLASSES];            /* owner: how often the batch was doubled */
+    uint8_t settled[HAK_CLASSES];                /* owner: 1 when blocks were settled since the last refill */
+    uint8_t used[HAK_CLASSES];                   /* owner: 1 when refilled since the last shrink */
+    uint8_t misses[HAK_CLASSES];      /* owner: refills of a class that is still served from the shared heap */
+    struct chunk *spare;              /* owner */
+    uint32_t nspare;                  /* owner */
+    uint32_t events;                  /* owner: slow-path calls, the heap's clock */
+    uint32_t shrunk;                  /* owner: purge epoch of the last shrink */
+    uint32_t ndeferred;               /* owner and its signal handlers */
+    void *deferred[HEAP_DEFERRED];    /* frees of signal handlers that met the cold path */
+    struct outbox out[HAK_OUTBOXES];  /* owner */
+    size_t refills, settles, remotes; /* owner: statistics */
+};
+
+#endif

@@ -1,0 +1,36 @@
+/* layout/magazine.h : chunks, the links of a magazine.
+ *
+ *   chunk, 1 KiB, aligned to its size              top points behind the last block
+ *   [0] previous chunk  [1..127-cap] unused  [127-cap] 0: the bottom  [128-cap .. 127] blocks
+ *
+ * A pop reads top[-1]; 0 there is the bottom (or the empty chunk, or a page that was taken over): the cold door. A push at a top whose
+ * address is a multiple of the chunk's size is a full chunk (or the empty chunk): the cold door.
+ * The same chunks carry remote frees: [0] next chunk, [1] count << 32 | bytes, [2..127] blocks. */
+#ifndef HAK_LAYOUT_MAGAZINE_H
+#define HAK_LAYOUT_MAGAZINE_H
+
+#include "base/attr.h"
+#include "gates/build.h"
+#include "layout/size_class.h"
+#include <stdint.h>
+
+struct chunk {
+    uintptr_t slot[HAK_CHUNK_SLOTS];
+} HAK_ALIGNED(1024);
+_Static_assert(sizeof(struct chunk) == HAK_CHUNK_BYTES && HAK_CHUNK_BYTES == 1024, "top's low bits tell a full chunk");
+
+/* Where every magazine without a chunk points: it is empty to a pop and full to a push. */
+extern HAK_HIDDEN const struct chunk hak_empty_chunk;
+#define HAK_EMPTY ((uintptr_t *)(uintptr_t)&hak_empty_chunk.slot[HAK_CHUNK_SLOTS])
+
+/* The chunk that top lies in or ends. */
+HAK_INLINE struct chunk *chunk_of(uintptr_t *top) {
+    return (struct chunk *)((uintptr_t)(top - 1) & ~(uintptr_t)(HAK_CHUNK_BYTES - 1));
+}
+HAK_INLINE uintptr_t *chunk_end(struct chunk *k) { return &k->slot[HAK_CHUNK_SLOTS]; }
+/* Top of an empty chunk of class c: just above the bottom. */
+HAK_INLINE uintptr_t *chunk_start(struct chunk *k, unsigned c) { return &k->slot[HAK_CHUNK_SLOTS - hak_class[c].cap]; }
+HAK_INLINE struct chunk *chunk_prev(const struct chunk *k) { return (struct chunk *)k->slot[0]; }
+HAK_INLINE void chunk_set_prev(struct chunk *k, struct chunk *prev) { k->slot[0] = (uintptr_t)prev; }
+
+#endif

@@ -1,0 +1,38 @@
+/* layout/size_class.h : from a size to its class and back.
+ *
+ *   16 B steps to 256 (classes 0-15), 8 a doubling to 8 KiB (16-55), 4 a doubling to 128 KiB (56-71), then the learned ones.
+ * Everything follows from HAK_CLASS_SIZE; the tables below are its constant expansion, so that start-up computes nothing. */
+#ifndef HAK_LAYOUT_SIZE_CLASS_H
+#define HAK_LAYOUT_SIZE_CLASS_H
+
+#include "base/attr.h"
+#include "gates/build.h"
+#include <stddef.h>
+#include <stdint.h>
+
+#define HAK_CLASS_SIZE(c)                                                               \
+    ((c) < 16   ? ((c) + 1) * 16                                                        \
+     : (c) < 56 ? (256 << (((c)-16) / 8)) + (32 << (((c)-16) / 8)) * (((c)-16) % 8 + 1) \
+                : (8192 << (((c)-56) / 4)) + (2048 << (((c)-56) / 4)) * (((c)-56) % 4 + 1))
+
+struct size_class {
+    uint32_t size;  /* bytes of a block */
+    uint32_t recip; /* ceil(2^32 / size): block index = offset * recip >> 32 */
+    uint16_t nobj;  /* blocks of a slab */
+    uint8_t units;  /* units of a slab */
+    uint8_t cap;    /* blocks of a magazine chunk, 2..126 */
+    uint16_t batch; /* blocks of a first refill */
+    uint16_t least; /* a partial slab with fewer free blocks is not worth listing */
+};
+_Static_assert(sizeof(struct size_class) == 20 || sizeof(struct size_class) == 16, "five words at most");
+
+/* Written only by cold/learn.c, under its lock, for classes that no slab uses yet. */
+extern HAK_HIDDEN struct size_class hak_class[HAK_CLASSES];
+
+enum { HAK_CLASS_STEPS = HAK_MEDIUM_MAX / 16 + 1 };
+/* hak_class_of[(n + 15) / 16] is the class of n bytes, n <= HAK_MEDIUM_MAX. */
+extern HAK_HIDDEN uint8_t hak_class_of[HAK_CLASS_STEPS];
+
+HAK_INLINE size_t hak_class_index(size_t n) { return (n + 15) >> 4; }
+
+#endif

@@ -1,0 +1,45 @@
+/* os/os.h : all that hakmem asks of the kernel. os_linux.c does it; os_fault.c, its double in unit tests, can refuse and owns a fake clock.
+ *
+ * Contracts
+ *   - Every function that can fail returns 0 or -errno, and preserves errno itself.
+ *   - Addresses and lengths are multiples of os_page_size() unless said otherwise.
+ *   - Fresh memory is zero. None of these functions allocates or takes a lock of ours; all are thread-safe.
+ *   - Callers hold no lock of ours. */
+#ifndef HAK_OS_OS_H
+#define HAK_OS_OS_H
+
+#include "base/attr.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+HAK_HIDDEN size_t os_page_size(void); /* read at run time: 4, 16 or 64 KiB */
+/* Address space without memory, at hint if that is free; costs neither RLIMIT_DATA nor commit charge. */
+HAK_HIDDEN int os_reserve(void *hint, size_t len, void **out);
+/* Makes reserved space readable and writable. */
+HAK_HIDDEN int os_commit(void *p, size_t len);
+/* Readable and writable memory, anywhere, or exactly at p (never over something else: -EEXIST). */
+HAK_HIDDEN int os_map(size_t len, void **out);
+HAK_HIDDEN int os_map_at(void *p, size_t len);
+HAK_HIDDEN int os_unmap(void *p, size_t len);
+/* Grows or shrinks a mapping of os_map(), moving it when it must (page tables move, bytes do not). */
+HAK_HIDDEN int os_remap(void *p, size_t len, size_t new_len, void **out);
+/* Gives pages back: RSS falls now, the next touch reads zero. */
+HAK_HIDDEN int os_purge(void *p, size_t len);
+/* Advises for or against huge pages. */
+HAK_HIDDEN int os_huge(void *p, size_t len, bool on);
+HAK_HIDDEN int os_seal(void *p, size_t len, bool read_only);
+HAK_HIDDEN uint64_t os_now_ms(void);                    /* monotonic */
+HAK_HIDDEN size_t os_limit_as(void);                    /* RLIMIT_AS, SIZE_MAX if none */
+HAK_HIDDEN bool os_secure(void);                        /* AT_SECURE: the environment is not to be believed */
+HAK_HIDDEN uint64_t os_random(void);                    /* 64 bits, for address placement only */
+HAK_HIDDEN char **os_environment(void);                 /* NULL-terminated; never NULL */
+HAK_HIDDEN bool os_readable(const void *p, size_t len); /* any alignment: can these bytes be read? */
+HAK_HIDDEN void *
+os_symbol(const char *name); /* the next definition of a symbol after ours; NULL without dynamic linking */
+HAK_HIDDEN void os_wait(const uint32_t *word, uint32_t value,
+                        unsigned ms); /* sleeps while *word == value, at most ms */
+HAK_HIDDEN void os_wake(const uint32_t *word);
+HAK_HIDDEN bool os_threaded(void); /* whether the process ever had a second thread (true when unknown) */
+
+#endif

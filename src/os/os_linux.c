@@ -1,0 +1,207 @@
+/* os/os_linux.c : os.h on Linux.
+ * Owns       nothing but cached constants         Threads  any
+ * Errno      preserved by every function          Test     conformance/, stress/limits */
+#include "base/atomic.h"
+#include "base/bits.h"
+#include "os/os.h"
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+#ifdef __GLIBC__
+#if __GLIBC_PREREQ(2, 32)
+#include <sys/single_threaded.h>
+#define SINGLE_THREADED __libc_single_threaded
+#endif
+#endif
+#ifndef SINGLE_THREADED
+#define SINGLE_THREADED 0
+#endif
+
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+
+extern char **environ HAK_WEAK;
+
+size_t os_page_size(void) {
+    static size_t size; /* atomic: every writer writes the same */
+    size_t s = hak_load_rlx(&size);
+    if (!s) {
+        s = getauxval(AT_PAGESZ);
+        s = s ? s : 4096;
+        hak_store_rlx(&size, s);
+    }
+    return s;
+}
+
+static int map(void *hint, size_t len, int prot, int flags, void **out) {
+    int saved = errno;
+    void *p = mmap(hint, len, prot, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+    int err = p == MAP_FAILED ? -errno : 0;
+    errno = saved;
+    *out = err ? 0 : p;
+    return err;
+}
+
+static int result(int rc, int saved) {
+    int err = rc ? -errno : 0;
+    errno = saved;
+    return err;
+}
+
+int os_reserve(void *hint, size_t len, void **out) { return map(hint, len, PROT_NONE, MAP_NORESERVE, out); }
+int os_map(size_t len, void **out) { return map(0, len, PROT_READ | PROT_WRITE, 0, out); }
+
+int os_map_at(void *p, size_t len) {
+    void *got;
+    int err = map(p, len, PROT_READ | PROT_WRITE, MAP_FIXED_NOREPLACE, &got);
+    if (!err && got != p) { /* a kernel before 4.17 takes the address for a hint */
+        os_unmap(got, len);
+        return -EEXIST;
+    }
+    return err;
+}
+
+int os_commit(void *p, size_t len) {
+    int saved = errno;
+    return result(mprotect(p, len, PROT_READ | PROT_WRITE), saved);
+}
+
+int os_unmap(void *p, size_t len) {
+    int saved = errno;
+    return result(munmap(p, len), saved);
+}
+
+int os_remap(void *p, size_t len, size_t new_len, void **out) {
+    int saved = errno;
+    void *q = mremap(p, len, new_len, MREMAP_MAYMOVE);
+    int err = q == MAP_FAILED ? -errno : 0;
+    errno = saved;
+    *out = err ? 0 : q;
+    return err;
+}
+
+int os_purge(void *p, size_t len) {
+    int saved = errno;
+    return result(madvise(p, len, MADV_DONTNEED), saved);
+}
+
+int os_huge(void *p, size_t len, bool on) {
+    int saved = errno;
+    return result(madvise(p, len, on ? MADV_HUGEPAGE : MADV_NOHUGEPAGE), saved);
+}
+
+int os_seal(void *p, size_t len, bool read_only) {
+    int saved = errno;
+    return result(mprotect(p, len, read_only ? PROT_READ : PROT_READ | PROT_WRITE), saved);
+}
+
+uint64_t os_now_ms(void) {
+    struct timespec t = {0, 0};
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+size_t os_limit_as(void) {
+    struct rlimit r;
+    int saved = errno;
+    int rc = getrlimit(RLIMIT_AS, &r);
+    errno = saved;
+    return rc || r.rlim_cur == RLIM_INFINITY ? SIZE_MAX : (size_t)r.rlim_cur;
+}
+
+bool os_secure(void) { return getauxval(AT_SECURE) != 0; }
+
+uint64_t os_random(void) {
+    uint64_t v = 0;
+    const unsigned char *r = (const unsigned char *)getauxval(AT_RANDOM);
+    for (int i = 0; r && i < 8; i++) {
+        v = v << 8 | r[i + 8];
+    }
+    return v * UINT64_C(0x9e3779b97f4a7c15); /* the canary's bytes do not show in addresses */
+}
+
+/* Before libc has set environ the kernel's copy is read; it must outlive the call, hence static. */
+static char **environment_of_kernel(void) {
+    static char text[16384];
+    static char *list[256];
+    int saved = errno;
+    int fd = open("/proc/self/environ", O_RDONLY | O_CLOEXEC);
+    size_t n = 0, k = 0;
+    for (ssize_t r; fd >= 0 && n < sizeof text - 1 && (r = read(fd, text + n, sizeof text - 1 - n)) > 0;) {
+        n += (size_t)r;
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    for (size_t i = 0; i < n && k < 255; k++) {
+        list[k] = text + i;
+        while (i < n && text[i]) {
+            i++;
+        }
+        i++;
+    }
+    list[k] = 0;
+    errno = saved;
+    return list;
+}
+
+char **os_environment(void) { return &environ && environ ? environ : environment_of_kernel(); }
+
+static bool mapped(uintptr_t from, uintptr_t to) {
+    size_t page = os_page_size();
+    unsigned char in;
+    bool ok = true;
+    for (from = hak_align_down(from, page); ok && from < to; from += page) {
+        ok = mincore((void *)from, page, &in) == 0;
+    }
+    return ok;
+}
+
+bool os_readable(const void *p, size_t len) {
+    char copy[64];
+    if (len > sizeof copy || (uintptr_t)p + len < len) {
+        return false;
+    }
+    int saved = errno;
+    struct iovec to = {copy, len}, from = {(void *)(uintptr_t)p, len};
+    ssize_t n = process_vm_readv(getpid(), &to, 1, &from, 1, 0);
+    bool ok = n == (ssize_t)len;
+    if (n < 0 && errno != EFAULT) { /* a filter forbids it: mapped is nearly as good an answer */
+        ok = mapped((uintptr_t)p, (uintptr_t)p + len);
+    }
+    errno = saved;
+    return ok;
+}
+
+extern __typeof(dlsym) dlsym HAK_WEAK;
+
+void *os_symbol(const char *name) {
+    int saved = errno;
+    void *p = dlsym ? dlsym(RTLD_NEXT, name) : 0;
+    errno = saved;
+    return p;
+}
+
+void os_wait(const uint32_t *word, uint32_t value, unsigned ms) {
+    int saved = errno;
+    struct timespec t = {ms / 1000, (long)(ms % 1000) * 1000000};
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, &t, 0, 0);
+    errno = saved;
+}
+
+void os_wake(const uint32_t *word) {
+    int saved = errno;
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
+    errno = saved;
+}
+
+bool os_threaded(void) { return !SINGLE_THREADED; }
