@@ -1,0 +1,8 @@
+/* realloc() of a variable on the stack. */
+#include "misuse.h"
+
+int main(void) {
+    check_start();
+    char variable[64] __attribute__((aligned(16))) = {0};
+    return realloc(announce(variable), 1000) == NULL;
+}
