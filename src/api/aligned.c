@@ -3,6 +3,7 @@
  * aligned block is one of the next class whose size the alignment divides. There are no interior pointers.
  * Threads    any          Source  POSIX.1-2024 posix_memalign, C23 7.24.3.1          Test  conformance/aligned */
 #include "api/aligned.h"
+#include "api/family.h"
 #include "base/bits.h"
 #include "base/names.h"
 #include "cold/door.h"

@@ -1,5 +1,6 @@
 /* api/malloc.c : malloc, calloc, realloc, free and their sized and checked forms.
  * Threads    any          Source  C23 7.24.3, POSIX.1-2024, glibc where they are silent          Test  conformance/, golden/ */
+#include "api/family.h"
 #include "base/bits.h"
 #include "base/names.h"
 #include "cold/door.h"
