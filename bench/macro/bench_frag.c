@@ -2,17 +2,22 @@
  * sizes, then frees a random 90 % of all blocks; the survivors stay scattered under the next phase. shifting: log-uniform sizes whose
  * range moves up by 30 % a phase, from 16-2048 B. jumping: ranges that do not overlap from phase to phase, so that no class can
  * reuse what the last one left; the worst case for size classes. Reported: resident memory over live bytes at the fullest moment of
- * the phases (peak) and after the last 90 % went (after). Every byte is written. An op is one malloc or one free. */
+ * the phases (peak) and after the last 90 % went (after). Every byte is written. An op is one malloc or one free.
+ * release: --release bytes of small and medium blocks are freed; what part is still resident at once, after --wait milliseconds
+ * without any call, and after a thousand calls more. */
+#define _GNU_SOURCE
 #include "bench.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 struct block {
     char *at;
     size_t size;
 };
 
+static uint64_t release_bytes = 256 << 20, wait_ms = 2000;
 static uint64_t live_target = 48 << 20, phases = 6, keep = 10;
 static struct block *table;
 static uint64_t count, live, rng;
@@ -33,6 +38,11 @@ static size_t size_shifting(uint64_t phase) {
 static size_t size_jumping(uint64_t phase) {
     uint64_t at = phase % (sizeof jumps / sizeof *jumps);
     return bench_between(&rng, jumps[at].low, jumps[at].high);
+}
+
+static size_t size_release(uint64_t phase) {
+    (void)phase;
+    return bench_between_log(&rng, 64, 65536);
 }
 
 static uint64_t fill(size_t (*draw)(uint64_t), uint64_t phase, uint64_t room) {
@@ -103,11 +113,43 @@ static void measure(const char *name, size_t (*draw)(uint64_t)) {
     bench_array_free(table, room * sizeof *table);
 }
 
+static void extra_percent(struct bench_case *run, const char *name, uint64_t before, uint64_t full) {
+    double left = (double)bench_rss() - (double)before;
+    bench_extra(run, name, 100 * left / ((double)full - (double)before), "%");
+}
+
+static void measure_release(void) {
+    struct bench_case run;
+    if (!bench_begin_once(&run, "release"))
+        return;
+    live_target = release_bytes;
+    uint64_t room = release_bytes / 64 + 16;
+    table = bench_array(room * sizeof *table);
+    rng = bench_seed();
+    uint64_t before = bench_rss();
+    bench_start(&run);
+    uint64_t ops = 2 * fill(size_release, 0, room);
+    uint64_t full = bench_rss();
+    while (count)
+        free(table[--count].at);
+    bench_stop(&run, ops);
+    extra_percent(&run, "left_at_once", before, full);
+    struct timespec pause = {(time_t)(wait_ms / 1000), (long)(wait_ms % 1000) * 1000000};
+    nanosleep(&pause, NULL);
+    extra_percent(&run, "left_after_wait", before, full);
+    for (int i = 0; i < 1000; i++)
+        free(bench_check(malloc(size_release(0))));
+    extra_percent(&run, "left_after_calls", before, full);
+    bench_report(&run);
+}
+
 int main(int argc, char **argv) {
     static const struct bench_option options[] = {
         {"live", "live bytes at the end of each phase", 1 << 16, (uint64_t)1 << 36, &live_target},
         {"phases", "phases, each of its own sizes", 1, 40, &phases},
         {"keep", "percent of the blocks that survive a phase", 0, 100, &keep},
+        {"release", "bytes that the case release frees", 1 << 16, (uint64_t)1 << 40, &release_bytes},
+        {"wait", "milliseconds without a call in the case release", 0, 3600000, &wait_ms},
         {NULL, NULL, 0, 0, NULL},
     };
     static const struct bench_program program = {
@@ -118,9 +160,13 @@ int main(int argc, char **argv) {
         NULL,
         0};
     bench_init(&program, argc, argv);
-    if (bench_quick())
+    if (bench_quick()) {
         live_target = live_target < 1 << 20 ? live_target : 1 << 20;
+        release_bytes = release_bytes < 1 << 20 ? release_bytes : 1 << 20;
+        wait_ms = wait_ms < 10 ? wait_ms : 10;
+    }
     measure("shifting", size_shifting);
     measure("jumping", size_jumping);
+    measure_release();
     return bench_finish();
 }

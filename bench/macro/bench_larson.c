@@ -97,7 +97,6 @@ static void measure(const struct profile *p, uint64_t n) {
         bench_stop(&run, run_window(p, n));
     }
     double live = (double)(n * p->blocks * (p->low + p->high) / 2);
-    bench_extra(&run, "live_mib", live / (1 << 20), "MiB");
     bench_extra(&run, "peak_over_live", (double)bench_peak_rss() / live, "");
     bench_report(&run);
     for (uint64_t t = 0; t < n; t++) {
