@@ -4,7 +4,7 @@ include_guard(GLOBAL)
 set(micro ${CMAKE_CURRENT_LIST_DIR}/micro)
 add_library(hak_bench_harness STATIC ${micro}/bench.c ${micro}/bench_sys.c)
 target_include_directories(hak_bench_harness PUBLIC ${micro})
-target_compile_options(hak_bench_harness PUBLIC ${HAK_NO_BUILTIN_MALLOC})
+target_compile_options(hak_bench_harness PUBLIC ${HAK_NO_BUILTIN_MALLOC} -fPIE)
 target_link_libraries(hak_bench_harness PRIVATE hak_warnings PUBLIC Threads::Threads ${CMAKE_DL_LIBS})
 # Not something to install or link: keep it out of the build directory's top.
 set_target_properties(hak_bench_harness PROPERTIES ARCHIVE_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
@@ -13,5 +13,6 @@ set_target_properties(hak_bench_harness PROPERTIES ARCHIVE_OUTPUT_DIRECTORY ${CM
 function(hak_add_bench name)
     add_executable(${name} ${name}.c)
     target_link_libraries(${name} PRIVATE hak_bench_harness hak_warnings)
+    target_link_options(${name} PRIVATE -pie) # so that &malloc tells which library serves
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
 endfunction()

@@ -6,7 +6,6 @@
 
 #include <pthread.h>
 #include <semaphore.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,10 +79,8 @@ static uint64_t run_window(const struct profile *p, uint64_t n) {
 }
 
 static void measure(const struct profile *p, uint64_t n) {
-    char name[64];
-    snprintf(name, sizeof name, "%s-%llu", p->name, (unsigned long long)n);
     struct bench_case run;
-    if (!bench_begin(&run, name))
+    if (!bench_begin(&run, p->name))
         return;
     for (uint64_t t = 0; t < n; t++) {
         lanes[t].profile = p;
