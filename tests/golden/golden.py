@@ -7,7 +7,7 @@
     golden.py hit --lib libhakmem.so --program ops --golden hotpath_x86_64.txt
         The same two by execution: callgrind's cost of the calls in a loop that only hits, difference of two lengths.
     golden.py ops --lib libhakmem.so --program ops --golden ops_x86_64.txt
-        Instructions and branches inside the library, an op, in the loops of ops.c.
+        Instructions and branches of malloc and free, an op, in the loops of ops.c.
 
 A golden file holds `name max_instructions max_branches`, # begins a comment. An endbr64 at the entry, which some
 distributions' compilers add, is not counted. Exit status: 0 within the pins, 1 above one, 2 nothing could be
@@ -105,9 +105,9 @@ def walk(code):
 
 
 def callgrind(program, arguments, lib):
-    """Runs program under callgrind with lib. Returns (its stdout, [(object, function, callee, cost)]).
+    """Runs program under callgrind with lib. Returns (its stdout, [(function, called, (instructions, branches))]).
 
-    cost is (instructions, branches); callee is None for the function's own cost, else inclusive of the callee.
+    called: the cost is that of a call which the function makes, all inclusive; otherwise the function's own.
     """
     need("valgrind")
     environment = {k: v for k, v in os.environ.items() if not k.startswith("HAKMEM_")}
@@ -124,41 +124,37 @@ def callgrind(program, arguments, lib):
 
 def costs(lines):
     """Parses callgrind's profile format (valgrind manual, "Callgrind Format Specification")."""
-    obj = function = callee = None
-    events, called = [], False
+    function, events, called = None, [], False
     for line in lines:
         line = line.rstrip("\n")
         if line.startswith("events:"):
             events = line.split()[1:]
-        elif line.startswith("ob="):
-            obj = line[3:]
         elif line.startswith("fn="):
             function = line[3:]
-        elif line.startswith("cfn="):
-            callee = line[4:]
         elif line.startswith("calls="):
             called = True
-        elif line[:1] in "0123456789+-*" and line:
+        elif line[:1] and line[:1] in "0123456789+-*":
             values = dict(zip(events, map(int, line.split()[1:])))
-            cost = (values.get("Ir", 0), values.get("Bc", 0) + values.get("Bi", 0))
-            yield obj, function, callee if called else None, cost
+            yield function, called, (values.get("Ir", 0), values.get("Bc", 0) + values.get("Bi", 0))
             called = False
 
 
-def total(rows, wanted):
-    chosen = [cost for obj, function, callee, cost in rows if wanted(obj or "", function, callee)]
-    return tuple(sum(column) for column in zip(*chosen)) if chosen else (0, 0)
+def per_op(program, loop, rounds, lib, callers):
+    """Instructions and branches an op of a loop in ops.c, in all that the callers call.
 
-
-def per_op(program, loop, rounds, lib, wanted):
-    """Instructions and branches an op of a loop in ops.c: the difference of one length and three."""
+    The difference of one length and three. By calls and not by object, so that it does not need the library's symbols.
+    """
     sums, ops = [], []
     for n in (rounds, 3 * rounds):
         text, rows = callgrind(program, [loop, str(n)], lib)
-        if not any(os.path.realpath(obj or "") == os.path.realpath(lib) for obj, _, _, _ in rows):
-            die(f"{lib} was not loaded under callgrind")
-        sums.append(total(rows, wanted))
-        ops.append(int(text.split()[1]))
+        words = text.split()
+        if os.path.realpath(words[3]) != os.path.realpath(lib):
+            die(f"{program} was served by {words[3]}, not by {lib}")
+        chosen = [cost for function, called, cost in rows if called and function in callers]
+        if not chosen:
+            die(f"callgrind saw no call from {' or '.join(callers)}")
+        sums.append([sum(column) for column in zip(*chosen)])
+        ops.append(int(words[1]))
     return [(after - before) / (ops[1] - ops[0]) for before, after in zip(*sums)]
 
 
@@ -190,9 +186,8 @@ def check_static(args, pins):
 def check_hit(args, pins):
     good = True
     for name, pin in pins.items():
-        def wanted(_, function, callee, caller="call_" + name):
-            return function == caller and callee is not None
-        got = [2 * value for value in per_op(args.program, "lifo100", 200, args.lib, wanted)]  # half of the ops are this call
+        # Half of the ops are this call.
+        got = [2 * value for value in per_op(args.program, "lifo100", 200, args.lib, ["call_" + name])]
         if disassemble(args.lib, name)[0][1] == "endbr64":
             got[0] -= 1
         if not judge(name, got, pin):
@@ -202,11 +197,9 @@ def check_hit(args, pins):
 
 
 def check_ops(args, pins):
-    lib = os.path.realpath(args.lib)
     good = True
     for name, pin in pins.items():
-        got = per_op(args.program, name, 20000 if name == "pair32" else 200, args.lib,
-                     lambda obj, _, callee: callee is None and os.path.realpath(obj) == lib)
+        got = per_op(args.program, name, 20000 if name == "pair32" else 200, args.lib, ["call_malloc", "call_free"])
         good = judge(name, got, pin) and good
     return good
 

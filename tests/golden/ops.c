@@ -1,6 +1,9 @@
 /* ops.c : the loops whose instructions the golden tests count under callgrind. `ops NAME N` does N rounds of loop NAME, and prints how
- * many ops that were; the difference of two N is free of start-up and warm-up. The wrappers are functions of their own and
- * end with an instruction after the call, so that a count of "what malloc cost when called from call_malloc" is exact. */
+ * many ops that were and which file's malloc served; the difference of two N is free of start-up and warm-up. The wrappers are
+ * functions of their own and end with an instruction after the call, so that a count of "what malloc cost when called from
+ * call_malloc" is exact. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,6 +78,15 @@ static uint64_t run_mix400(uint64_t rounds) {
     return rounds * SLOTS;
 }
 
+/* The file whose malloc our calls are bound to; the program must be position-independent. */
+static const char *server(void) {
+    Dl_info info;
+    void *(*volatile bound)(size_t) = malloc;
+    void *address;
+    memcpy(&address, (void *)&bound, sizeof address);
+    return dladdr(address, &info) && info.dli_fname ? info.dli_fname : "unknown";
+}
+
 int main(int argc, char **argv) {
     static const struct {
         const char *name;
@@ -83,7 +95,7 @@ int main(int argc, char **argv) {
     uint64_t rounds = argc == 3 ? strtoull(argv[2], NULL, 10) : 0;
     for (size_t i = 0; rounds && i < sizeof loops / sizeof *loops; i++)
         if (!strcmp(argv[1], loops[i].name)) {
-            printf("ops %llu\n", (unsigned long long)loops[i].run(rounds));
+            printf("ops %llu by %s\n", (unsigned long long)loops[i].run(rounds), server());
             return 0;
         }
     fprintf(stderr, "usage: ops pair32|lifo100|fifo100|mix400 ROUNDS\n");
