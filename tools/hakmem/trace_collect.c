@@ -1,0 +1,288 @@
+/* trace_collect.c : see trace_collect.h; the other end of tools/record/record_file.c.
+ * Owns       slots in state FULL: packs them into the recording, clears them, frees them
+ * Invariant  a slot's events reach the recording once: when it is full, or when its process image has ended */
+#include "trace_collect.h"
+#include "util.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { WARM_SLOTS = 256, SAMPLES_MAX = 1000 };
+static const double SAMPLE_EVERY = 0.02, PAGES_EVERY = 0.1;
+
+struct image {
+    char name[64];
+    struct wire_head *head;
+    size_t size;
+    uint32_t stream;
+    bool announced, ended;
+    json_t *samples;
+    size_t stride, skipped; /* every stride-th sample is kept */
+    double pages_due;
+    int pagemap;
+};
+
+struct collector {
+    const char *dir;
+    struct trace_writer *to;
+    struct image **image;
+    size_t images, live;
+    double begun, sample_due;
+    uint64_t lost, untracked;
+    struct wire_slot *scratch;
+};
+
+struct collector *collect_open(const char *dir, struct trace_writer *w) {
+    struct collector *c = xmalloc(sizeof *c);
+    *c = (struct collector){.dir = dir, .to = w, .begun = now_seconds()};
+    c->scratch = xmalloc(sizeof *c->scratch);
+    return c;
+}
+
+static struct wire_slot *slot_of(const struct image *m, uint32_t i) {
+    return (struct wire_slot *)((char *)m->head + WIRE_SLOTS_AT + (uint64_t)i * WIRE_SLOT_BYTES);
+}
+
+/* The command line: NUL-separated words to a JSON list. */
+static json_t *args_json(const char *args) {
+    json_t *list = json_array();
+    for (const char *at = args; at < args + WIRE_ARGS - 1 && *at; at += strlen(at) + 1)
+        json_array_append_new(list, json_stringn_nocheck(at, strlen(at)));
+    return list;
+}
+
+static void image_announce(struct collector *c, struct image *m) {
+    const struct wire_head *h = m->head;
+    char start[24], parent[24];
+    snprintf(start, sizeof start, "%llu", (unsigned long long)h->start);
+    snprintf(parent, sizeof parent, "%llu", (unsigned long long)h->parent_start);
+    json_t *meta = json_pack("{s:i,s:i,s:b,s:s,s:s,s:s%,s:o}", "pid", (int)h->pid, "ppid", (int)h->ppid, "forked",
+                             (int)h->forked, "start", start, "parent_start", parent, "exe", h->exe,
+                             strnlen(h->exe, WIRE_PATH), "args", args_json(h->args));
+    if (!meta) /* a name that is no UTF-8 */
+        meta = json_pack("{s:i,s:b,s:s,s:s}", "pid", (int)h->pid, "forked", (int)h->forked, "start", start,
+                         "parent_start", parent);
+    trace_put_json(c->to, TRACE_PROCESS, m->stream, meta);
+    json_decref(meta);
+    m->announced = true;
+}
+
+static struct image *image_open(struct collector *c, const char *name) {
+    char path[512];
+    struct stat st;
+    snprintf(path, sizeof path, "%s/%s", c->dir, name);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return NULL;
+    void *at = MAP_FAILED;
+    if (fstat(fd, &st) == 0 && st.st_size > WIRE_SLOTS_AT)
+        at = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    if (at == MAP_FAILED)
+        return NULL;
+    struct image *m = xmalloc(sizeof *m);
+    *m = (struct image){.head = at, .size = (size_t)st.st_size, .samples = json_array(), .stride = 1, .pagemap = -1};
+    snprintf(m->name, sizeof m->name, "%s", name);
+    m->stream = (uint32_t)c->images;
+    c->image = xrealloc(c->image, (c->images + 1) * sizeof *c->image);
+    c->image[c->images++] = m;
+    c->live++;
+    return m;
+}
+
+static bool image_known(const struct collector *c, const char *name) {
+    for (size_t i = c->images; i-- > 0;)
+        if (strcmp(c->image[i]->name, name) == 0)
+            return true;
+    return false;
+}
+
+static void collect_discover(struct collector *c) {
+    DIR *d = opendir(c->dir);
+    if (!d)
+        return;
+    for (struct dirent *e; (e = readdir(d));)
+        if (e->d_name[0] != '.' && !image_known(c, e->d_name))
+            image_open(c, e->d_name);
+    closedir(d);
+}
+
+static size_t image_drain(struct collector *c, struct image *m) {
+    size_t taken = 0;
+    if (!m->announced && atomic_load_explicit(&m->head->ready, memory_order_acquire)) /* acq: pairs with head_fill */
+        image_announce(c, m);
+    for (uint32_t i = 0; i < m->head->slots && i < WIRE_SLOTS_MAX; i++) {
+        /* acq: pairs with lane_end_slot */
+        if (atomic_load_explicit(&m->head->state[i], memory_order_acquire) != WIRE_FULL_SLOT)
+            continue;
+        struct wire_slot *s = slot_of(m, i);
+        trace_put_events(c->to, m->stream, s);
+        if (i < WARM_SLOTS || madvise(s, WIRE_SLOT_BYTES, MADV_REMOVE) != 0)
+            memset(s, 0, WIRE_SLOT_BYTES);
+        /* rel: pairs with slot_claim */
+        atomic_store_explicit(&m->head->state[i], WIRE_FREE_SLOT, memory_order_release);
+        taken++;
+    }
+    return taken;
+}
+
+static uint64_t pages_counted(int pagemap, uint64_t addr, uint64_t size) {
+    uint64_t word[512], page = (uint64_t)sysconf(_SC_PAGESIZE), n = 0;
+    uint64_t at = addr / page, end = (addr + size + page - 1) / page;
+    while (at < end) {
+        size_t want = end - at < 512 ? end - at : 512;
+        ssize_t got = pread(pagemap, word, want * 8, (off_t)(at * 8));
+        if (got <= 0)
+            break;
+        for (ssize_t i = 0; i < got / 8; i++)
+            n += word[i] >> 62 != 0; /* present or swapped */
+        at += (uint64_t)got / 8;
+    }
+    return n;
+}
+
+/* Counts the touched pages of large live blocks, so that they are known if the program is killed. */
+static void image_sample_pages(struct image *m, double now) {
+    struct wire_large *table = (struct wire_large *)((char *)m->head + WIRE_LARGE_AT);
+    if (now < m->pages_due)
+        return;
+    if (m->pagemap < 0) {
+        char path[64];
+        snprintf(path, sizeof path, "/proc/%u/pagemap", m->head->pid);
+        m->pagemap = open(path, O_RDONLY | O_CLOEXEC);
+    }
+    for (unsigned i = 0; i < WIRE_LARGE_MAX && m->pagemap >= 0; i++) {
+        uint64_t addr =
+            atomic_load_explicit(&table[i].addr, memory_order_acquire); /* acq: pairs with record_large_add */
+        if (addr > 1)
+            atomic_store_explicit(&table[i].pages, pages_counted(m->pagemap, addr, table[i].size) + 1,
+                                  memory_order_relaxed);
+    }
+    double cost = now_seconds() - now;
+    m->pages_due = now + (cost * 20 > PAGES_EVERY ? cost * 20 : PAGES_EVERY);
+}
+
+static void image_sample(const struct collector *c, struct image *m, double now) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%u/statm", m->head->pid);
+    char *statm = read_file(path, NULL);
+    snprintf(path, sizeof path, "/proc/%u/stat", m->head->pid);
+    char *stat = statm ? read_file(path, NULL) : NULL;
+    const char *after = stat ? strrchr(stat, ')') : NULL;
+    unsigned long rss = 0, minor = 0, major = 0;
+    if (after && sscanf(statm, "%*u %lu", &rss) == 1 &&
+        sscanf(after + 1, " %*c %*d %*d %*d %*d %*d %*u %lu %*u %lu", &minor, &major) == 2 && rss &&
+        m->skipped++ % m->stride == 0) {
+        json_t *row = json_pack("[f,I,I]", now - c->begun, (json_int_t)(rss * (unsigned long)sysconf(_SC_PAGESIZE)),
+                                (json_int_t)(minor + major));
+        json_array_append_new(m->samples, row);
+        for (size_t i = json_array_size(m->samples); i > SAMPLES_MAX && i-- > 0;) /* too many: drop each second one */
+            if (i % 2)
+                json_array_remove(m->samples, i);
+        m->stride *= json_array_size(m->samples) == SAMPLES_MAX / 2 + 1 && m->stride < 1 << 20 ? 2 : 1;
+    }
+    free(stat);
+    free(statm);
+}
+
+/* What is left of an image that has ended: slots that were being written, and its large blocks. */
+static void image_end(struct collector *c, struct image *m) {
+    image_drain(c, m);
+    for (uint32_t i = 0; i < m->head->slots && i < WIRE_SLOTS_MAX; i++)
+        if (atomic_load_explicit(&m->head->state[i], memory_order_relaxed) == WIRE_OPEN_SLOT)
+            trace_put_events(c->to, m->stream, slot_of(m, i));
+    const struct wire_large *table = (struct wire_large *)((char *)m->head + WIRE_LARGE_AT);
+    struct wire_slot *s = c->scratch;
+    memset(s, 0, sizeof *s);
+    s->thread = UINT32_MAX;
+    s->base = wire_stamp();
+    size_t n = 0;
+    for (unsigned i = 0; i < WIRE_LARGE_MAX && n < WIRE_EVENTS; i++) {
+        uint64_t addr = atomic_load_explicit(&table[i].addr, memory_order_relaxed);
+        uint64_t pages = atomic_load_explicit(&table[i].pages, memory_order_relaxed);
+        if (addr > 1 && pages) {
+            s->event[n].tail = pages;
+            atomic_store_explicit(&s->event[n++].head, addr << 16 | WIRE_PAGES, memory_order_relaxed);
+        }
+    }
+    if (n)
+        trace_put_events(c->to, m->stream, s);
+    if (json_array_size(m->samples))
+        trace_put_json(c->to, TRACE_SAMPLES, m->stream, m->samples);
+    c->lost += atomic_load_explicit(&m->head->lost, memory_order_relaxed);
+    c->untracked += atomic_load_explicit(&m->head->untracked, memory_order_relaxed);
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", c->dir, m->name);
+    unlink(path);
+    munmap(m->head, m->size);
+    if (m->pagemap >= 0)
+        close(m->pagemap);
+    json_decref(m->samples);
+    m->samples = NULL;
+    m->head = NULL;
+    m->ended = true;
+    c->live--;
+}
+
+/* An image has ended when its process is gone, or runs a newer image. */
+static bool image_over(const struct collector *c, size_t i) {
+    const struct image *m = c->image[i];
+    if (kill((pid_t)m->head->pid, 0) != 0 && errno == ESRCH)
+        return true;
+    for (size_t k = i + 1; k < c->images; k++)
+        if (!c->image[k]->ended && c->image[k]->head->pid == m->head->pid && c->image[k]->announced)
+            return true;
+    return false;
+}
+
+size_t collect_poll(struct collector *c) {
+    size_t taken = 0;
+    double now = now_seconds();
+    bool sample = now >= c->sample_due;
+    collect_discover(c);
+    for (size_t i = 0; i < c->images; i++) {
+        struct image *m = c->image[i];
+        if (m->ended)
+            continue;
+        taken += image_drain(c, m);
+        if (sample && m->announced) {
+            image_sample(c, m, now);
+            image_sample_pages(m, now);
+        }
+        if (sample && m->announced && image_over(c, i))
+            image_end(c, m);
+    }
+    if (sample)
+        c->sample_due = now + SAMPLE_EVERY;
+    return taken;
+}
+
+void collect_finish(struct collector *c) {
+    collect_discover(c);
+    for (size_t i = 0; i < c->images; i++) {
+        struct image *m = c->image[i];
+        if (m->ended)
+            continue;
+        atomic_store_explicit(&m->head->parent_gone, 1, memory_order_relaxed);
+        image_end(c, m);
+    }
+}
+
+struct collect_totals collect_totals(const struct collector *c) {
+    return (struct collect_totals){.processes = c->images, .lost = c->lost, .untracked = c->untracked};
+}
+
+void collect_close(struct collector *c) {
+    for (size_t i = 0; i < c->images; i++)
+        free(c->image[i]);
+    free(c->image);
+    free(c->scratch);
+    free(c);
+}

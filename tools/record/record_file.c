@@ -1,0 +1,191 @@
+/* record_file.c : the file that this process image writes its events to.
+ * Owns       the mapping, the slots' states up to FULL
+ * Threads    any; a slot is claimed by compare-and-swap and then belongs to one thread
+ * Invariant  lane.generation == record_live->generation exactly when the lane points into this image's file */
+#include "record.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static struct record_live no_file = {.generation = 0};
+struct record_live *record_live = &no_file;
+__thread struct lane record_lane;
+
+static struct wire_head *head;
+static char dir[WIRE_PATH];
+static uint32_t slots_wanted;
+static uint32_t generations; /* images of this memory: grows at each fork seen */
+static _Atomic uint32_t opening;
+static int off = 1;
+
+struct wire_head *record_head(void) {
+    return head;
+}
+
+int record_on(void) { return !off; }
+
+static struct wire_slot *slot_at(uint32_t i) {
+    return (struct wire_slot *)((char *)head + WIRE_SLOTS_AT + (uint64_t)i * WIRE_SLOT_BYTES);
+}
+
+static size_t file_read(const char *path, char *to, size_t size) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    ssize_t n = read(fd, to, size);
+    close(fd);
+    return n > 0 ? (size_t)n : 0;
+}
+
+static void head_fill(struct wire_head *h, uint32_t slots, const struct wire_head *before) {
+    h->magic = WIRE_MAGIC;
+    h->pid = (uint32_t)getpid();
+    h->ppid = (uint32_t)getppid();
+    h->slots = slots;
+    h->start = wire_stamp();
+    if (before) {
+        h->forked = 1;
+        h->parent_start = before->start;
+        h->ppid = before->pid;
+    }
+    ssize_t n = readlink("/proc/self/exe", h->exe, sizeof h->exe - 1);
+    if (n < 0)
+        h->exe[0] = '\0';
+    file_read("/proc/self/cmdline", h->args, sizeof h->args - 2);
+    atomic_store_explicit(&h->ready, 1, memory_order_release); /* rel: pairs with the parent's first look */
+}
+
+/* Maps a fresh file for this process; fewer slots where address space is short. */
+static int file_open(const struct wire_head *before) {
+    char path[WIRE_PATH + 64];
+    int saved = errno, ok = 0;
+    snprintf(path, sizeof path, "%s/%d-%llx", dir, (int)getpid(), (unsigned long long)wire_stamp());
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    for (uint32_t slots = slots_wanted; fd >= 0 && slots >= WIRE_SLOTS_MIN && !ok; slots /= 2) {
+        if (ftruncate(fd, (off_t)wire_file_bytes(slots)) != 0)
+            break;
+        void *at = mmap(NULL, wire_file_bytes(slots), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        if (at == MAP_FAILED)
+            continue;
+        madvise(at, wire_file_bytes(slots), MADV_DONTDUMP);
+        head = at;
+        head_fill(head, slots, before);
+        record_large_reset((struct wire_large *)((char *)at + WIRE_LARGE_AT));
+        ok = 1;
+    }
+    if (fd >= 0)
+        close(fd);
+    errno = saved;
+    return ok;
+}
+
+void record_file_start(void) {
+    const char *d = getenv(WIRE_ENV_DIR);
+    if (!d || strlen(d) >= sizeof dir)
+        return;
+    memcpy(dir, d, strlen(d) + 1);
+    const char *n = getenv(WIRE_ENV_SLOTS);
+    slots_wanted = n ? (uint32_t)strtoul(n, NULL, 10) : WIRE_SLOTS_MAX;
+    if (slots_wanted < WIRE_SLOTS_MIN || slots_wanted > WIRE_SLOTS_MAX)
+        slots_wanted = WIRE_SLOTS_MAX;
+    void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED || madvise(page, 4096, MADV_WIPEONFORK) != 0 || !file_open(NULL))
+        return;
+    record_live = page;
+    record_live->generation = generations = 1;
+    off = 0;
+}
+
+/* The first event of a forked child comes here: it gets a file of its own; its parent's is left to the parent. */
+static void file_refork(void) {
+    uint32_t idle = 0;
+    while (!atomic_compare_exchange_weak_explicit(&opening, &idle, 1, memory_order_acquire, memory_order_relaxed)) {
+        idle = 0;
+        sched_yield();
+    }
+    if (record_live->generation == 0) {
+        struct wire_head *before = head;
+        size_t size = wire_file_bytes(before->slots);
+        if (!file_open(before))
+            off = 1;
+        munmap(before, size);
+        record_live->generation = ++generations;
+    }
+    atomic_store_explicit(&opening, 0, memory_order_release); /* rel: pairs with the exchange above */
+}
+
+static int slot_claim(uint32_t *at) {
+    for (uint32_t i = 0; i < head->slots; i++) {
+        uint32_t expect = WIRE_FREE_SLOT;
+        if (atomic_load_explicit(&head->state[i], memory_order_relaxed) == WIRE_FREE_SLOT &&
+            /* acq: pairs with the parent's release of a cleared slot */
+            atomic_compare_exchange_strong_explicit(&head->state[i], &expect, WIRE_OPEN_SLOT, memory_order_acquire,
+                                                    memory_order_relaxed)) {
+            *at = i;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Waits for the parent to take slots away; gives up when there is no parent any more. */
+static int slot_wait(uint32_t *at) {
+    struct timespec nap = {.tv_nsec = 200000};
+    for (unsigned n = 1; !slot_claim(at); n++) {
+        if (atomic_load_explicit(&head->parent_gone, memory_order_relaxed))
+            return 0;
+        if (n % 1024 == 0 && getppid() == 1)
+            return 0;
+        nanosleep(&nap, NULL);
+    }
+    return 1;
+}
+
+static void lane_end_slot(struct lane *l) {
+    if (!l->next || l->generation != record_live->generation)
+        return;
+    l->next = l->end = NULL;
+    /* rel: pairs with the parent's look for full slots */
+    atomic_store_explicit(&head->state[l->slot], WIRE_FULL_SLOT, memory_order_release);
+}
+
+void record_lane_close(struct lane *l) { lane_end_slot(l); }
+
+int record_lane_room(struct lane *l) {
+    int saved = errno, ok = 0;
+    if (record_live->generation == 0 && !off)
+        file_refork();
+    if (off)
+        return 0;
+    if (l->generation != record_live->generation) {
+        l->generation = record_live->generation;
+        l->next = l->end = NULL;
+        l->thread = atomic_fetch_add_explicit(&head->threads, 1, memory_order_relaxed);
+        l->seq = 0;
+    }
+    if (l->next + 1 < l->end)
+        return 1;
+    lane_end_slot(l);
+    if (slot_wait(&l->slot)) {
+        struct wire_slot *s = slot_at(l->slot);
+        s->thread = l->thread;
+        s->tid = (uint32_t)syscall(SYS_gettid);
+        s->seq = l->seq++;
+        s->base = l->last = wire_stamp();
+        l->next = s->event;
+        l->end = s->event + WIRE_EVENTS;
+        ok = 1;
+    } else {
+        atomic_fetch_add_explicit(&head->lost, 1, memory_order_relaxed);
+    }
+    errno = saved;
+    return ok;
+}

@@ -1,0 +1,59 @@
+/* record_hooks.h : what the C and the C++ hooks share. */
+#ifndef RECORD_HOOKS_H
+#define RECORD_HOOKS_H
+
+#include "record.h"
+
+/* The next allocator's functions. */
+struct record_next {
+    void *(*malloc)(size_t);
+    void *(*calloc)(size_t, size_t);
+    void (*free)(void *);
+    void *(*realloc)(void *, size_t);
+    void *(*memalign)(size_t, size_t);
+    void *(*aligned_alloc)(size_t, size_t);
+    int (*posix_memalign)(void **, size_t, size_t);
+    size_t (*usable)(void *);
+    void (*leave)(int);
+};
+
+#pragma GCC visibility push(hidden)
+extern struct record_next record_next;
+extern int record_ready;
+/* First event of a thread, or first after a fork. */
+void record_lane_ready(struct lane *l);
+#pragma GCC visibility pop
+
+/* The lane to record in, or NULL when this call is to pass through. The caller clears lane.inside after the event. */
+static inline struct lane *record_enter(void) {
+    struct lane *l = &record_lane;
+    if (UNLIKELY(l->inside || !record_ready))
+        return NULL;
+    l->inside = 1;
+    if (UNLIKELY(!l->next || l->generation != record_live->generation)) {
+        record_lane_ready(l);
+        if (!record_on()) {
+            l->inside = 0;
+            return NULL;
+        }
+    }
+    return l;
+}
+
+/* The malloc family, which no header declares in full. */
+void *malloc(size_t size);
+void *calloc(size_t n, size_t size);
+void free(void *p);
+void *realloc(void *p, size_t size);
+void *reallocarray(void *p, size_t n, size_t size);
+void *memalign(size_t align, size_t size);
+void *aligned_alloc(size_t align, size_t size);
+int posix_memalign(void **to, size_t align, size_t size);
+void *valloc(size_t size);
+void *pvalloc(size_t size);
+void cfree(void *p);
+void free_sized(void *p, size_t size);
+void free_aligned_sized(void *p, size_t align, size_t size);
+size_t malloc_usable_size(void *p);
+
+#endif
