@@ -34,13 +34,7 @@ enum { CHECK_SKIP = 77 };
 
 #define CHECK(cond) check_one(!!(cond), #cond, __FILE__, __LINE__)
 /* For a cond whose failure makes the rest meaningless. */
-#define REQUIRE(cond)  \
-    do {               \
-        CHECK(cond);   \
-        if (!(cond)) { \
-            exit(1);   \
-        }              \
-    } while (0)
+#define REQUIRE(cond) check_required(!!(cond), #cond, __FILE__, __LINE__)
 
 static int check_failures;
 
@@ -51,6 +45,14 @@ static inline void check_one(bool ok, const char *text, const char *file, int li
             fprintf(stderr, "FAIL %s:%d: %s (errno %d)\n", file, line, text, saved);
         }
         errno = saved;
+    }
+}
+
+static inline void check_required(bool ok, const char *text, const char *file, int line) {
+    check_one(ok, text, file, line);
+    if (!ok) {
+        fflush(stdout);
+        _Exit(1); /* not exit: the allocator may be in no state to run handlers, and other threads run on */
     }
 }
 

@@ -1,0 +1,131 @@
+/* owner_asleep.c : memory stays bounded by the live bytes when the thread that owns the blocks does nothing.
+ *   owner_asleep asleep      one thread allocates and then sleeps; others free its blocks, allocate and free on
+ *   owner_asleep freeonly    one thread only allocates, another only frees, for ever
+ *   owner_asleep handover    threads in turn allocate a generation and sleep; the next one frees it and allocates its own
+ * Bound: 1.1 x live + 4 MiB (and the process's own start). */
+#include "alloc.h"
+
+enum { LIVE = 48 << 20, SIZE = 600, COUNT = LIVE / SIZE, GENERATIONS = 10 };
+
+static void *block[COUNT];
+static size_t start;
+
+static void bound(const char *what, size_t live) {
+    size_t rss = stress_status("VmRSS:"), own = rss > start ? rss - start : 0;
+    size_t most = live + live / 10 + ((size_t)4 << 20);
+    printf("%s: live %zu KiB, RSS %zu KiB, bound %zu KiB\n", what, live >> 10, own >> 10, most >> 10);
+    CHECK(own <= most);
+}
+
+static void take(size_t from, size_t to, size_t step) {
+    for (size_t i = from; i < to; i += step) {
+        block[i] = malloc(SIZE);
+        REQUIRE(block[i] != NULL);
+        memset(block[i], 1, SIZE);
+    }
+}
+
+static void give(size_t from, size_t to, size_t step) {
+    for (size_t i = from; i < to; i += step) {
+        free(block[i]);
+        block[i] = NULL;
+    }
+}
+
+static pthread_barrier_t turn;
+
+static void *owner(void *arg) {
+    take(0, COUNT, 1);
+    pthread_barrier_wait(&turn);
+    pthread_barrier_wait(&turn); /* sleeps here until the end */
+    return arg;
+}
+
+/* The workers' own allocations must find the memory that they freed for the sleeper. */
+static void asleep(void) {
+    pthread_t t = stress_start(owner, NULL);
+    pthread_barrier_wait(&turn);
+    bound("owner asleep, all live", LIVE);
+    for (int round = 0; round < GENERATIONS; round++) {
+        give(0, COUNT, 1);
+        take(0, COUNT, 1);
+        bound("owner asleep, freed and allocated by another", LIVE);
+    }
+    pthread_barrier_wait(&turn);
+    pthread_join(t, NULL);
+    give(0, COUNT, 1);
+}
+
+enum { BATCH = 4000, BATCHES = 200, DEPTH = 4 };
+static void *batch[DEPTH][BATCH];
+static pthread_barrier_t step;
+
+static void *only_frees(void *arg) {
+    for (int i = 0; i < BATCHES; i++) {
+        pthread_barrier_wait(&step);
+        for (int k = 0; k < BATCH; k++) {
+            free(batch[i % DEPTH][k]);
+        }
+    }
+    return arg;
+}
+
+static void freeonly(void) {
+    pthread_barrier_init(&step, NULL, 2);
+    pthread_t t = stress_start(only_frees, NULL);
+    size_t worst = 0;
+    for (int i = 0; i < BATCHES; i++) {
+        for (int k = 0; k < BATCH; k++) {
+            size_t n = SIZE + (size_t)(k % 13) * 100;
+            batch[i % DEPTH][k] = malloc(n);
+            REQUIRE(batch[i % DEPTH][k] != NULL);
+            memset(batch[i % DEPTH][k], 1, n);
+        }
+        pthread_barrier_wait(&step);
+        size_t rss = stress_status("VmRSS:");
+        worst = rss > worst ? rss : worst;
+    }
+    pthread_join(t, NULL);
+    size_t live = (size_t)2 * BATCH * (SIZE + 600); /* one batch being made, one being freed */
+    printf("free-only thread: live %zu KiB, worst RSS %zu KiB over the start\n", live >> 10, (worst - start) >> 10);
+    CHECK(worst - start <= live + live / 10 + ((size_t)4 << 20));
+}
+
+static void *generation(void *arg) {
+    give(0, COUNT, 1);
+    take(0, COUNT, 1);
+    pthread_barrier_wait((pthread_barrier_t *)arg);
+    pthread_barrier_wait(&turn); /* all sleep until the end */
+    return NULL;
+}
+
+static void handover(void) {
+    pthread_t t[GENERATIONS];
+    pthread_barrier_t made, *p = &made;
+    pthread_barrier_init(p, NULL, 2);
+    pthread_barrier_destroy(&turn);
+    pthread_barrier_init(&turn, NULL, GENERATIONS + 1);
+    for (int i = 0; i < GENERATIONS; i++) {
+        t[i] = stress_start(generation, p);
+        pthread_barrier_wait(p);
+        bound("generation", LIVE);
+    }
+    pthread_barrier_wait(&turn);
+    for (int i = 0; i < GENERATIONS; i++) {
+        pthread_join(t[i], NULL);
+    }
+    give(0, COUNT, 1);
+}
+
+int main(int argc, char **argv) {
+    check_start();
+    memset(block, 0xff, sizeof block); /* the notes are resident before the count starts */
+    memset(block, 0, sizeof block);
+    memset(batch, 0xff, sizeof batch);
+    pthread_barrier_init(&turn, NULL, 2);
+    start = stress_status("VmRSS:");
+    const char *what = argc > 1 ? argv[1] : "asleep";
+    void (*body)(void) = strcmp(what, "freeonly") == 0 ? freeonly : strcmp(what, "handover") == 0 ? handover : asleep;
+    body();
+    return check_done();
+}
