@@ -24,7 +24,7 @@ find_package(Threads REQUIRED)
 add_library(hak_warnings INTERFACE)
 set(c_only -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition)
 target_compile_options(hak_warnings INTERFACE
-    -Wall -Wextra -Wshadow -Wconversion -Wpointer-arith -Wundef -Wvla -Wwrite-strings -Wcast-align -Wformat=2
+    -Wall -Wextra -Wshadow -Wconversion -Wpointer-arith -Wundef -Wvla -Wwrite-strings -Wformat=2
     "$<$<COMPILE_LANGUAGE:C>:${c_only}>"
     $<$<BOOL:${HAK_WERROR}>:-Werror>)
 
