@@ -145,7 +145,7 @@ static uint64_t pages_counted(int pagemap, uint64_t addr, uint64_t size) {
             n += word[i] >> 62 != 0; /* present or swapped */
         at += (uint64_t)got / 8;
     }
-    return n;
+    return n * (page / 4096);
 }
 
 /* Counts the touched pages of large live blocks, so that they are known if the program is killed. */

@@ -66,7 +66,7 @@ void record_large_add(uintptr_t addr, size_t size) {
     table_unlock();
 }
 
-/* Pages of [addr, addr + size) that are in memory, plus 1; 0 if the kernel does not say. */
+/* Pages, of 4 KiB, of [addr, addr + size) that are in memory, plus 1; 0 if the kernel does not say. */
 static uint32_t pages_present(uintptr_t addr, size_t size) {
     unsigned char seen[4096];
     uintptr_t at = addr & ~(uintptr_t)(page - 1), end = (addr + size + page - 1) & ~(uintptr_t)(page - 1);
@@ -79,6 +79,7 @@ static uint32_t pages_present(uintptr_t addr, size_t size) {
             n += seen[i] & 1;
         at += span;
     }
+    n *= page / 4096;
     return (uint32_t)(n < UINT32_MAX - 1 ? n + 1 : UINT32_MAX);
 }
 
