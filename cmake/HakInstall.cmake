@@ -11,6 +11,7 @@ configure_package_config_file(cmake/hakmem-config.cmake.in ${CMAKE_BINARY_DIR}/h
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/hakmem-config-version.cmake COMPATIBILITY SameMajorVersion)
 install(FILES ${CMAKE_BINARY_DIR}/hakmem-config.cmake ${CMAKE_BINARY_DIR}/hakmem-config-version.cmake
     DESTINATION ${package_dir})
+file(RELATIVE_PATH pc_to_prefix /p/${CMAKE_INSTALL_LIBDIR}/pkgconfig /p) # the prefix may be chosen, or moved, at install
 configure_file(cmake/hakmem.pc.in ${CMAKE_BINARY_DIR}/hakmem.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/hakmem.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
@@ -35,5 +36,4 @@ set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
-set(CPACK_OUTPUT_FILE_PREFIX ${CMAKE_BINARY_DIR})
 include(CPack)

@@ -1,0 +1,7 @@
+cmake_minimum_required(VERSION 3.16)
+project(consumer C)
+find_package(hakmem 1.0 REQUIRED)
+add_executable(shared consumer.c)
+target_link_libraries(shared PRIVATE hakmem::hakmem)
+add_executable(static consumer.c)
+target_link_libraries(static PRIVATE hakmem::static)
