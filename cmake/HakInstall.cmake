@@ -15,7 +15,7 @@ file(RELATIVE_PATH pc_to_prefix /p/${CMAKE_INSTALL_LIBDIR}/pkgconfig /p) # the p
 configure_file(cmake/hakmem.pc.in ${CMAKE_BINARY_DIR}/hakmem.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/hakmem.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
-file(GLOB manuals CONFIGURE_DEPENDS docs/man/*.[1-8] tools/hakmem/*.1)
+file(GLOB manuals CONFIGURE_DEPENDS docs/man/*.[1-8])
 foreach(manual IN LISTS manuals)
     string(REGEX MATCH "[1-8]$" section ${manual})
     install(FILES ${manual} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})

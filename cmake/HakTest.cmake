@@ -11,7 +11,7 @@
 #   hak_add_command_test(NAME COMMAND ... [options])   any command; add PRELOAD to run it under the library.
 #
 # options, all optional:
-#   LABEL word        one of unit conformance misuse stress fuzz golden lint real package
+#   LABEL word        one of unit conformance misuse stress fuzz golden lab lint real package
 #   SOURCES file...   instead of NAME.c or NAME.cc
 #   LIBS lib...       further libraries to link
 #   FLAGS flag...     further compile options
