@@ -7,6 +7,7 @@ preset=${1:?usage: build.sh PRESET [TARGET...]}
 shift
 args=(--build --preset "$preset" -j "${JOBS:-$(nproc)}")
 (($# == 0)) || args+=(--target "$@")
+[[ -z ${KEEP_GOING:-} ]] || args+=(-- -k) # what does compile is tested even if something does not
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 echo "building $preset in build/$preset"

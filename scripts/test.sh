@@ -22,18 +22,18 @@ needs() {
     done
 }
 
-# part NAME PRESET CTEST-ARGS...: builds, tests, and leaves NAME.xml; a build that fails counts as one failed test.
+# part NAME PRESET CTEST-ARGS...: builds, tests, and leaves NAME.xml; a build that fails counts as one failed test more.
 part() {
     local name=$1 preset=$2 began=$SECONDS
     shift 2
     printf '\n== %s\n' "$name"
-    if ! scripts/build.sh "$preset"; then
+    if ! KEEP_GOING=1 scripts/build.sh "$preset"; then
         echo "$name/build: the build failed" | tee "$results/$name.failed"
-        return
+        [[ -f build/$preset/CTestTestfile.cmake ]] || return
     fi
     ctest --test-dir "build/$preset" -j "$jobs" --output-on-failure --no-tests=ignore \
         --output-junit "$results/$name.xml" "$@" </dev/null
-    [[ -s $results/$name.xml ]] || echo "$name/ctest: no result" | tee "$results/$name.failed"
+    [[ -s $results/$name.xml ]] || echo "$name/ctest: no result" | tee -a "$results/$name.failed"
     echo "$name took $((SECONDS - began)) s"
 }
 
