@@ -1,7 +1,7 @@
-#!/bin/sh
+#!/bin/bash
 # valgrind.sh PROGRAM LIBRARY : memcheck starts and reports no error, without the library, with it preloaded, and with it named as
 # the malloc that memcheck should replace.
-set -eu
+set -euo pipefail
 program=$1 library=$2
 if ! command -v valgrind >/dev/null; then
     echo "skipped: valgrind is not installed"
