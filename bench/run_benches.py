@@ -19,6 +19,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -97,7 +98,8 @@ def find_libraries(build, extra, only):
         unknown = set(only) - {library.name for library in found}
         if unknown:
             sys.exit(f"no such allocator here: {', '.join(sorted(unknown))}; found {', '.join(l.name for l in found)}")
-        found = [library for library in found if library.name in only + ["glibc", CONTROL]]
+        keep = only + ["glibc", CONTROL] + [library.name for library in extra]
+        found = [library for library in found if library.name in keep]
     return found
 
 
@@ -108,7 +110,8 @@ def run(library, command, timeout):
     except subprocess.TimeoutExpired:
         raise Failed(f"took over {timeout} s") from None
     if done.returncode:
-        raise Failed(f"status {done.returncode}: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
+        how = f"status {done.returncode}" if done.returncode > 0 else f"ended by {signal.Signals(-done.returncode).name}"
+        raise Failed(f"{how}: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     for line in lines:
         if not library.served(line["allocator"]):
@@ -142,6 +145,7 @@ class Results:
 
     def __init__(self, libraries):
         self.names = [library.name for library in libraries]
+        self.exact = False  # counts by callgrind: every difference is one
         self.samples, self.failures = {}, {}
 
     def add(self, key, library, line):
@@ -164,6 +168,8 @@ class Results:
 
     def spread(self, metric):
         """What the A/A control says of a metric: three quarters of its cases differ by no more than this."""
+        if self.exact:
+            return 0.0
         off = sorted(abs(math.log(r)) for key in self.samples if (r := self.ratio(key, CONTROL, metric)))
         return max(off[(3 * len(off)) // 4] if off else 0.0, 0.005)
 
@@ -206,7 +212,8 @@ def print_metric(results, metric, title):
     mean = [f"{math.exp(statistics.mean(logs[n])):.3f}" if logs[n] else "-" for n in results.names[1:]]
     rows.append(["geometric mean", ""] + mean)
     unit = {"ns_per_op": "ns", "peak_rss_kib": "KiB"}.get(metric, "")
-    print_rows(f"{title}: glibc's{' in ' + unit if unit else ''}, then ratios to it; A/A spread {100 * (math.exp(spread) - 1):.1f} %", results.names, rows)
+    control = "" if results.exact else f"; A/A spread {100 * (math.exp(spread) - 1):.1f} %"
+    print_rows(f"{title}: glibc's{' in ' + unit if unit else ''}, then ratios to it{control}", results.names, rows)
 
 
 def print_all(results):
@@ -216,7 +223,13 @@ def print_all(results):
     if extras:
         rows = [[" ".join(key)] + [f"{row[n]:.4g}" if n in row else "-" for n in results.names] for key, row in extras.items()]
         print_rows("figures of their own (absolute)", results.names, rows)
-    print("\n~ within the A/A spread: no difference. In ratios smaller is better.")
+    print("\nIn ratios smaller is better." + ("" if results.exact else " ~ within the A/A spread: no difference."))
+
+
+def progress(text):
+    """Overwrites one line of a terminal; nothing where stderr is not one."""
+    if sys.stderr.isatty():
+        print(f"\r{text:70}\r", end="", file=sys.stderr, flush=True)
 
 
 def measure(work, libraries, results, rounds, budget):
@@ -232,15 +245,12 @@ def measure(work, libraries, results, rounds, budget):
                     results.add(key, library, run(library, command, 120)[0][0])
                 except Failed as why:
                     results.fail(key, library, str(why))
-            if sys.stderr.isatty():
-                spent = time.monotonic() - begun
-                print(f"\rround {done + 1}, case {i + 1} of {len(work)}, {spent:.0f} s of {budget} ", end="", file=sys.stderr)
+            progress(f"round {done + 1}, case {i + 1} of {len(work)}, {time.monotonic() - begun:.0f} s of {budget}")
         done += 1
         spent = time.monotonic() - begun
         if spent + spent / done > budget:
             break
-    if sys.stderr.isatty():
-        print(file=sys.stderr)
+    progress("")
     print(f"{done} rounds of {len(work)} cases under {len(libraries)} allocators, {time.monotonic() - begun:.0f} s")
 
 
@@ -256,7 +266,8 @@ def measure_counts(work, libraries, results):
             return key, library, str(why)
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        for key, library, got in pool.map(one, jobs):
+        for i, (key, library, got) in enumerate(pool.map(one, jobs)):
+            progress(f"count {i + 1} of {len(jobs)}")
             if isinstance(got, str):
                 results.fail(key, library, got)
             else:
@@ -320,6 +331,7 @@ def main():
     if args.callgrind:
         measure_counts(work, libraries, results)
         results.names.remove(CONTROL)
+        results.exact = True
     else:
         measure(work, libraries, results, 1 if args.smoke else args.rounds, args.budget)
     if not args.smoke:
