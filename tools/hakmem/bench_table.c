@@ -1,0 +1,274 @@
+/* bench_table.c : interleaved rounds of benches, ratios to libc of the same round, and the table. */
+#include "bench_table.h"
+#include "ab.h"
+#include "locate.h"
+#include "sample.h"
+#include "statistics.h"
+#include "util.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The figures of a bench's line that are compared. */
+static const char *const figures[] = {"ns_per_op", "peak_rss_kib"};
+enum { FIGURES = 2 };
+
+/* One case of one bench: value[allocator][figure][round], NAN where it is missing. */
+struct row {
+    char *bench, *name;
+    double *value;
+};
+struct table {
+    const struct bench_plan *plan;
+    struct row *row;
+    size_t rows;
+    json_t *failures, *samples;
+};
+
+static double *cell(const struct table *t, const struct row *r, size_t allocator, size_t figure) {
+    return r->value + (allocator * FIGURES + figure) * t->plan->rounds;
+}
+
+static struct row *row_of(struct table *t, const char *bench, const char *name) {
+    for (size_t i = 0; i < t->rows; i++) {
+        if (strcmp(t->row[i].bench, bench) == 0 && strcmp(t->row[i].name, name) == 0) {
+            return &t->row[i];
+        }
+    }
+    t->row = xrealloc(t->row, (t->rows + 1) * sizeof *t->row);
+    struct row *r = &t->row[t->rows++];
+    size_t n = t->plan->allocators * FIGURES * t->plan->rounds;
+    *r = (struct row){xstrdup(bench), xstrdup(name), xmalloc(n * sizeof(double))};
+    for (size_t i = 0; i < n; i++) {
+        r->value[i] = NAN;
+    }
+    return r;
+}
+
+static void take_line(struct table *t, const char *bench, size_t allocator, uint64_t round, const char *line) {
+    json_t *o = json_loads(line, 0, NULL);
+    const char *name = json_string_value(json_object_get(o, "case"));
+    struct row *r = name ? row_of(t, bench, name) : NULL;
+    for (size_t f = 0; r && f < FIGURES; f++) {
+        double v = json_number_value(json_object_get(o, figures[f]));
+        cell(t, r, allocator, f)[round] = v > 0 ? v : NAN;
+    }
+    if (r) {
+        json_object_set_new(o, "allocator", json_string(t->plan->label[allocator]));
+        json_object_set_new(o, "round", json_integer((json_int_t)round + 1));
+        json_array_append(t->samples, o);
+    }
+    json_decref(o);
+}
+
+static void run_one(struct table *t, const char *bench, size_t allocator, uint64_t round) {
+    const struct bench_plan *plan = t->plan;
+    static const struct settings none;
+    char *program = xprintf("%s/bench_%s", plan->directory, bench);
+    char *argv[8] = {program, xstrdup("--json")};
+    size_t n = 2;
+    if (plan->quick) {
+        argv[n++] = xstrdup("--quick");
+    }
+    argv[n++] = xprintf("--milliseconds=%s", plan->milliseconds);
+    if (plan->prefix) {
+        argv[n++] = xprintf("--case=%s", plan->prefix);
+    }
+    struct job job = {
+        .argv = argv, .library = plan->library[allocator], .settings = &none, .cpu = plan->cpu, .keep_output = true};
+    struct sample s;
+    sample_run(&job, &s);
+    for (char *save, *line = s.failed || s.unproven ? NULL : strtok_r(s.output, "\n", &save); line;
+         line = strtok_r(NULL, "\n", &save)) {
+        take_line(t, bench, allocator, round, line);
+    }
+    if ((s.failed || s.unproven) && !interrupted()) {
+        json_array_append_new(t->failures, json_pack("{s:s, s:s, s:I, s:s, s:s?}", "bench", bench, "allocator",
+                                                     plan->label[allocator], "round", (json_int_t)round + 1, "message",
+                                                     s.message, "stderr", s.errors));
+    }
+    sample_free(&s);
+    for (size_t i = 0; i < n; i++) {
+        free(argv[i]);
+    }
+}
+
+static void run_all(struct table *t) {
+    const struct bench_plan *plan = t->plan;
+    struct progress progress;
+    size_t order[BENCH_MOST_ALLOCATORS], done = 0, all = plan->benches * plan->allocators * plan->rounds;
+    uint64_t random = plan->seed;
+    progress_begin(&progress, "hakmem bench");
+    for (uint64_t round = 0; round < plan->rounds; round++) {
+        for (size_t b = 0; b < plan->benches; b++) {
+            for (size_t i = 0; i < plan->allocators; i++) {
+                order[i] = i;
+            }
+            random_shuffle(&random, order, plan->allocators);
+            for (size_t i = 0; i < plan->allocators && !interrupted(); i++, done++) {
+                progress_show(&progress, (double)done / (double)all, plan->bench[b]);
+                run_one(t, plan->bench[b], order[i], round);
+            }
+        }
+    }
+    progress_end(&progress);
+}
+
+/* ln(allocator / libc) of the rounds where both are there. */
+static size_t ratios(const struct table *t, const struct row *r, size_t allocator, size_t figure, double *out) {
+    const double *base = cell(t, r, 0, figure), *x = cell(t, r, allocator, figure);
+    size_t n = 0;
+    for (uint64_t i = 0; i < t->plan->rounds; i++) {
+        if (isfinite(base[i]) && isfinite(x[i])) {
+            out[n++] = log(x[i] / base[i]);
+        }
+    }
+    return n;
+}
+
+static double median_of(const struct table *t, const struct row *r, size_t figure) {
+    double *x = xmalloc(t->plan->rounds * sizeof *x);
+    size_t n = 0;
+    for (uint64_t i = 0; i < t->plan->rounds; i++) {
+        if (isfinite(cell(t, r, 0, figure)[i])) {
+            x[n++] = cell(t, r, 0, figure)[i];
+        }
+    }
+    double median = n ? stat_median(x, n) : 0;
+    free(x);
+    return median;
+}
+
+static json_t *row_json(const struct table *t, const struct row *r, size_t figure, double *sum, size_t *count) {
+    double *d = xmalloc(t->plan->rounds * sizeof *d), spread = 0;
+    json_t *list = json_array();
+    for (size_t a = 1; a < t->plan->allocators; a++) {
+        size_t n = ratios(t, r, a, figure, d);
+        if (n == 0) {
+            continue;
+        }
+        double middle = stat_median(d, n);
+        struct interval i = bootstrap_bca(d, n, stat_median, AB_CONFIDENCE, AB_DRAWS, t->plan->seed);
+        spread = a == 1 ? fmax(fabs(i.low), fabs(i.high)) : spread;
+        bool same = fabs(middle) <= spread || i.low * i.high <= 0;
+        sum[a] += middle;
+        count[a]++;
+        json_array_append_new(list, json_pack("{s:s, s:f, s:f, s:f, s:b}", "label", t->plan->label[a], "ratio",
+                                              exp(middle), "low", exp(i.low), "high", exp(i.high), "same", same));
+    }
+    free(d);
+    return json_pack("{s:s, s:s, s:s, s:f, s:o}", "bench", r->bench, "case", r->name, "measure", figures[figure],
+                     "libc", median_of(t, r, figure), "ratios", list);
+}
+
+json_t *bench_run(const struct bench_plan *plan) {
+    struct table t = {.plan = plan, .failures = json_array(), .samples = json_array()};
+    json_t *machine = machine_facts(), *rows = json_array(), *means = json_array(), *list = json_array();
+    run_all(&t);
+    for (size_t f = 0; f < FIGURES; f++) {
+        double sum[BENCH_MOST_ALLOCATORS] = {0};
+        size_t count[BENCH_MOST_ALLOCATORS] = {0};
+        for (size_t i = 0; i < t.rows; i++) {
+            json_array_append_new(rows, row_json(&t, &t.row[i], f, sum, count));
+        }
+        for (size_t a = 1; a < plan->allocators; a++) {
+            if (count[a]) {
+                json_array_append_new(means, json_pack("{s:s, s:s, s:f, s:I}", "label", plan->label[a], "measure",
+                                                       figures[f], "ratio", exp(sum[a] / (double)count[a]), "cases",
+                                                       (json_int_t)count[a]));
+            }
+        }
+    }
+    for (size_t a = 0; a < plan->allocators; a++) {
+        json_array_append_new(
+            list, json_pack("{s:s, s:o}", "label", plan->label[a], "library", library_facts(plan->library[a])));
+    }
+    return json_pack("{s:s, s:s, s:o, s:o, s:I, s:b, s:o, s:o, s:o, s:o}", "tool", "hakmem bench", "version",
+                     HAKMEM_TOOL_VERSION, "machine", machine, "allocators", list, "rounds", (json_int_t)plan->rounds,
+                     "quick", plan->quick, "rows", rows, "geomeans", means, "failures", t.failures, "samples",
+                     t.samples);
+}
+
+static const char *text_of(const json_t *o, const char *name) {
+    const char *text = json_string_value(json_object_get(o, name));
+    return text ? text : "?";
+}
+
+static double number_of(const json_t *o, const char *name) { return json_number_value(json_object_get(o, name)); }
+
+/* The entry of that label, or NULL. */
+static const json_t *of_label(const json_t *list, const char *label, const char *measure) {
+    size_t i;
+    json_t *o;
+    json_array_foreach(list, i, o) {
+        if (strcmp(text_of(o, "label"), label) == 0 && (!measure || strcmp(text_of(o, "measure"), measure) == 0)) {
+            return o;
+        }
+    }
+    return NULL;
+}
+
+static void print_cell(const json_t *r) {
+    char text[40];
+    if (!r) {
+        printf(" %20s", "-");
+        return;
+    }
+    snprintf(text, sizeof text, "%.2f%s [%.2f-%.2f]", number_of(r, "ratio"),
+             json_is_true(json_object_get(r, "same")) ? "~" : " ", number_of(r, "low"), number_of(r, "high"));
+    printf(" %20s", text);
+}
+
+static void print_figure(const json_t *d, const char *measure, const char *title) {
+    const json_t *columns = json_object_get(d, "allocators");
+    size_t i, k;
+    json_t *row, *a;
+    printf("\n%s, as a ratio to libc (less is better)\n%-32s %10s", title, "case", "libc");
+    json_array_foreach(columns, k, a) {
+        if (k > 0) {
+            printf(" %20s", text_of(a, "label"));
+        }
+    }
+    putchar('\n');
+    json_array_foreach(json_object_get(d, "rows"), i, row) {
+        if (strcmp(text_of(row, "measure"), measure) != 0) {
+            continue;
+        }
+        char *name = xprintf("%s/%s", text_of(row, "bench"), text_of(row, "case"));
+        printf("%-32s %10.2f", name, number_of(row, "libc"));
+        free(name);
+        json_array_foreach(columns, k, a) {
+            if (k > 0) {
+                print_cell(of_label(json_object_get(row, "ratios"), text_of(a, "label"), NULL));
+            }
+        }
+        putchar('\n');
+    }
+    printf("%-32s %10s", "geometric mean", "");
+    json_array_foreach(columns, k, a) {
+        const json_t *mean = k > 0 ? of_label(json_object_get(d, "geomeans"), text_of(a, "label"), measure) : NULL;
+        if (mean) {
+            printf(" %20.3f", number_of(mean, "ratio"));
+        } else if (k > 0) {
+            printf(" %20s", "-");
+        }
+    }
+    putchar('\n');
+}
+
+void bench_print(const json_t *d) {
+    const json_t *machine = json_object_get(d, "machine");
+    size_t i;
+    json_t *f;
+    printf("%s, %lld processors, kernel %s, THP %s; %lld rounds%s; ~ is within the A/A spread\n",
+           text_of(machine, "processor"), (long long)json_integer_value(json_object_get(machine, "processors")),
+           text_of(machine, "kernel"), text_of(machine, "thp"),
+           (long long)json_integer_value(json_object_get(d, "rounds")),
+           json_is_true(json_object_get(d, "quick")) ? " (quick: no measurement)" : "");
+    print_figure(d, "ns_per_op", "nanoseconds an operation");
+    print_figure(d, "peak_rss_kib", "peak resident KiB");
+    json_array_foreach(json_object_get(d, "failures"), i, f) {
+        printf("failed: %s under %s, round %lld: %s\n", text_of(f, "bench"), text_of(f, "allocator"),
+               (long long)json_integer_value(json_object_get(f, "round")), text_of(f, "message"));
+    }
+}

@@ -1,0 +1,88 @@
+/* counters.c : instructions and branches, by the machine's counters where it has them, by callgrind where not. */
+#include "sample.h"
+#include "util.h"
+#include <dirent.h>
+#include <linux/perf_event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* The events are opened on this process, counting nothing itself: its children inherit them and start to count when they exec. */
+static int events[2] = {-1, -1};
+static uint64_t before[2];
+
+static int event_open(uint64_t config) {
+    struct perf_event_attr attr = {
+        .type = PERF_TYPE_HARDWARE,
+        .size = sizeof attr,
+        .config = config,
+        .disabled = 1,
+        .inherit = 1,
+        .enable_on_exec = 1,
+        .exclude_kernel = 1,
+        .exclude_hv = 1,
+    };
+    return (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+}
+
+bool counters_open(void) {
+    events[0] = event_open(PERF_COUNT_HW_INSTRUCTIONS);
+    events[1] = event_open(PERF_COUNT_HW_BRANCH_INSTRUCTIONS);
+    return events[0] >= 0 && events[1] >= 0;
+}
+
+void counters_read(double *instructions, double *branches) {
+    double *out[2] = {instructions, branches};
+    for (int i = 0; i < 2; i++) {
+        uint64_t now;
+        if (read(events[i], &now, sizeof now) == (ssize_t)sizeof now) {
+            *out[i] = (double)(now - before[i]);
+            before[i] = now;
+        }
+    }
+}
+
+/* "events: Ir Bc Bcm Bi Bim" names the columns of "summary: 123 4 5 6 7"; branches are the conditional (Bc) and the indirect (Bi) ones. */
+static bool totals_of(const char *path, double *instructions, double *branches) {
+    char *text = read_file(path, NULL);
+    char *names = text ? strstr(text, "\nevents:") : NULL, *sums = text ? strstr(text, "\nsummary:") : NULL;
+    if (!sums && text) {
+        sums = strstr(text, "\ntotals:");
+    }
+    if (!names || !sums) {
+        free(text);
+        return false;
+    }
+    names += strlen("\nevents:");
+    sums = strchr(sums, ':') + 1;
+    names[strcspn(names, "\n")] = 0;
+    char *save;
+    for (char *name = strtok_r(names, " ", &save); name; name = strtok_r(NULL, " ", &save)) {
+        double v = strtod(sums, &sums);
+        *instructions += strcmp(name, "Ir") == 0 ? v : 0;
+        *branches += strcmp(name, "Bc") == 0 || strcmp(name, "Bi") == 0 ? v : 0;
+    }
+    free(text);
+    return true;
+}
+
+bool callgrind_totals(const char *directory, double *instructions, double *branches) {
+    *instructions = *branches = 0;
+    DIR *d = opendir(directory);
+    size_t files = 0;
+    for (struct dirent *entry; d && (entry = readdir(d));) {
+        if (entry->d_name[0] == '.') {
+            continue;
+        }
+        char *path = xprintf("%s/%s", directory, entry->d_name);
+        files += totals_of(path, instructions, branches);
+        unlink(path);
+        free(path);
+    }
+    if (d) {
+        closedir(d);
+    }
+    rmdir(directory);
+    return files > 0 && *instructions > 0;
+}
