@@ -93,7 +93,7 @@ static void measure(const struct profile *p, uint64_t n) {
         bench_start(&run);
         bench_stop(&run, run_window(p, n));
     }
-    double live = (double)(n * p->blocks * (p->low + p->high) / 2);
+    double live = (double)(n * p->blocks) * (double)(p->low + p->high) / 2;
     bench_extra(&run, "peak_over_live", (double)bench_peak_rss() / live, "");
     bench_report(&run);
     for (uint64_t t = 0; t < n; t++) {

@@ -45,6 +45,13 @@ void bench_die(const char *format, ...) {
     exit(2);
 }
 
+static bool has_option(const struct bench_program *p, const char *name) {
+    for (const struct bench_option *o = p->options; o && o->name; o++)
+        if (!strcmp(o->name, name))
+            return true;
+    return false;
+}
+
 static void help(const struct bench_program *p) {
     printf("usage: %s [OPTION]...", p->name);
     for (unsigned i = 0; i < p->positional; i++)
@@ -59,7 +66,8 @@ static void help(const struct bench_program *p) {
     printf("  --%-16s time for each case (%llu)\n", "milliseconds", (unsigned long long)bench.milliseconds);
     printf("  --%-16s exactly so many timed windows a case, all in this process: for callgrind (0: by time)\n",
            "windows");
-    printf("  --%-16s start of the random numbers (%llu)\n", "seed", (unsigned long long)bench.seed);
+    if (!has_option(p, "seed"))
+        printf("  --%-16s start of the random numbers (%llu)\n", "seed", (unsigned long long)bench.seed);
     printf("  --%-16s tiny sizes: shows that it works, measures nothing\n", "quick");
     printf("  --%-16s one JSON object a line\n", "json");
     printf("  --%-16s names the cases, runs none\n", "list");
@@ -81,12 +89,17 @@ static uint64_t number(const char *name, const char *text, uint64_t min, uint64_
     return v;
 }
 
+/* Is word one of words, "a|b|c"? */
 static bool word_in(const char *word, const char *words) {
     size_t n = strlen(word);
-    for (const char *w = words; w; w = strchr(w, '|'), w = w ? w + 1 : NULL)
-        if (n && !strncmp(w, word, n) && (w[n] == '|' || !w[n]))
+    for (;;) {
+        size_t length = strcspn(words, "|");
+        if (n == length && !strncmp(words, word, n))
             return true;
-    return false;
+        if (!words[length])
+            return false;
+        words += length + 1;
+    }
 }
 
 /* Handles the option name with its value; false if there is no such option. */
@@ -147,7 +160,8 @@ void bench_init(const struct bench_program *program, int argc, char **argv) {
         if (strncmp(arg, "--", 2) != 0) {
             if (place >= program->positional)
                 bench_die("'%s' is one argument too many (--help)", arg);
-            (void)set_option(program->options[place++].name, arg);
+            const struct bench_option *o = &program->options[place++];
+            *o->value = number(o->name, arg, o->min, o->max);
             continue;
         }
         if (set_flag(arg + 2))

@@ -15,7 +15,7 @@ static void *slot[SLOTS];
 
 __attribute__((noinline)) static void *call_malloc(size_t size) {
     void *p = malloc(size);
-    __asm__ volatile("" : "+r"(p) : : "memory");
+    __asm__ volatile("" : : "r"(p) : "memory");
     return p;
 }
 
