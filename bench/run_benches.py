@@ -8,6 +8,7 @@ Times are the smallest of all rounds, memory is the median. Every run must prove
     run_benches.py                                    everything, about 5 minutes
     run_benches.py -b frag,threads --rounds 5         two benches
     run_benches.py --lib new=/tmp/libx.so --lib thp=build/release/libhakmem.so,HAKMEM_THP=always
+    run_benches.py --libs /tmp/peers/lib -a hakmem    those in a folder instead of the system's
     run_benches.py --callgrind -b comprehensive -c lifo   exact instructions and branches an op, no timing
     run_benches.py --smoke                            each bench once, tiny: do they run?
 """
@@ -233,11 +234,19 @@ def progress(text):
 
 
 def measure(work, libraries, results, rounds, budget):
-    """Rounds over all cases, libraries interleaved in random order, until the rounds or the time are spent."""
+    """Rounds over all cases, libraries interleaved in random order, until the rounds or the seconds are spent."""
     begun, rng = time.monotonic(), random.Random(1)
-    done = 0
-    while done < rounds:
-        for i, (key, command) in enumerate(work):
+
+    def spent():
+        return time.monotonic() - begun
+
+    cases = 0
+    for turn in range(rounds):
+        if turn and spent() + spent() / turn > budget:
+            break
+        for key, command in work:
+            if spent() > budget:
+                break
             for library in rng.sample(libraries, len(libraries)):
                 if (key, library.name) in results.failures:
                     continue
@@ -245,13 +254,13 @@ def measure(work, libraries, results, rounds, budget):
                     results.add(key, library, run(library, command, 120)[0][0])
                 except Failed as why:
                     results.fail(key, library, str(why))
-            progress(f"round {done + 1}, case {i + 1} of {len(work)}, {time.monotonic() - begun:.0f} s of {budget}")
-        done += 1
-        spent = time.monotonic() - begun
-        if spent + spent / done > budget:
-            break
+            cases += 1
+            progress(f"round {turn + 1}, case {cases - turn * len(work)} of {len(work)}, {spent():.0f} s of {budget}")
     progress("")
-    print(f"{done} rounds of {len(work)} cases under {len(libraries)} allocators, {time.monotonic() - begun:.0f} s")
+    print(f"{cases / len(work):.3g} rounds of {len(work)} cases under {len(libraries)} allocators, {spent():.0f} s")
+    if cases < len(work):
+        missing = ", ".join(" ".join(key) for key, _ in work[cases:])
+        print(f"the budget of {budget} s was too short for: {missing}", file=sys.stderr)
 
 
 def measure_counts(work, libraries, results):
@@ -303,8 +312,9 @@ def arguments():
     parser.add_argument("-a", "--allocators", help="comma-separated names of those found; glibc is always there")
     parser.add_argument("--lib", action="append", default=[], type=parse_library, metavar="NAME=PATH[,VAR=VALUE]",
                         help="a further allocator, with variables for its environment")
+    parser.add_argument("--libs", metavar="FOLDER", help="every NAME.so of a folder is a further allocator")
     parser.add_argument("--rounds", type=int, default=5, help="most rounds (5)")
-    parser.add_argument("--budget", type=int, default=300, help="seconds after which no round begins that would not end in time (300)")
+    parser.add_argument("--budget", type=int, default=300, help="seconds to spend (300); a round that would not end in time is not begun")
     parser.add_argument("--build", default=os.path.join(ROOT, "build", "release"), help="folder of the benches and libhakmem.so")
     parser.add_argument("--callgrind", action="store_true", help="count instructions and branches by valgrind, do not time")
     parser.add_argument("--smoke", action="store_true", help="each case once with tiny sizes under glibc and hakmem; no table")
@@ -314,6 +324,11 @@ def arguments():
         parser.error("--rounds must be at least 1")
     if args.callgrind and not shutil.which("valgrind"):
         parser.error("--callgrind needs valgrind: apt-get install valgrind")
+    if args.libs:
+        files = sorted(glob.glob(os.path.join(args.libs, "*.so")))
+        if not files:
+            parser.error(f"--libs: there is no *.so in {args.libs}")
+        args.lib += [Library(os.path.splitext(os.path.basename(f))[0], f) for f in files]
     return args
 
 
