@@ -34,7 +34,8 @@ PEERS = [("mimalloc", "libmimalloc.so*"), ("jemalloc", "libjemalloc.so*"), ("tcm
          ("rpmalloc", "librpmallocwrap.so*")]
 # bench -> (arguments in a timed run, cases whose count by callgrind is worth its time; None: all, (): has no fixed work)
 BENCHES = {
-    "comprehensive": (["--milliseconds", "25"], ("pair-32", "lifo-16", "lifo-64", "lifo-1000", "fifo-16", "fifo-64", "fifo-1000")),
+    "comprehensive": (["--milliseconds", "25"],
+                      ("pair-32", "lifo-16", "lifo-64", "lifo-1000", "fifo-16", "fifo-64", "fifo-1000")),
     "random_mixed": (["--milliseconds", "60"], None),
     "bulk": (["--milliseconds", "100"], None),
     "calloc": (["--milliseconds", "60"], ("pair-64", "pair-1000", "slots-1024")),
@@ -107,12 +108,14 @@ def find_libraries(build, extra, only):
 def run(library, command, timeout):
     """The JSON lines that a bench prints under a library, checked to have been served by it."""
     try:
-        done = subprocess.run(command, env=library.environment(), capture_output=True, text=True, timeout=timeout, check=False)
+        done = subprocess.run(command, env=library.environment(), capture_output=True, text=True, timeout=timeout,
+                              check=False)
     except subprocess.TimeoutExpired:
         raise Failed(f"took over {timeout} s") from None
     if done.returncode:
         how = f"status {done.returncode}" if done.returncode > 0 else f"ended by {signal.Signals(-done.returncode).name}"
-        raise Failed(f"{how}: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
+        said = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith("==")]  # valgrind's
+        raise Failed(f"{how}: {said[-1] if said else 'no message'}")
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     for line in lines:
         if not library.served(line["allocator"]):
@@ -138,7 +141,8 @@ def count(library, program, case):
         ir, bc, _, bi, _ = map(int, collected[1].split())
         totals.append((ir, bc + bi, lines[0]["all_ops"]))
     ops = totals[1][2] - totals[0][2]
-    return {"instructions_per_op": (totals[1][0] - totals[0][0]) / ops, "branches_per_op": (totals[1][1] - totals[0][1]) / ops}
+    instructions, branches = ((totals[1][i] - totals[0][i]) / ops for i in range(2))
+    return {"instructions_per_op": instructions, "branches_per_op": branches}
 
 
 class Results:
@@ -222,7 +226,8 @@ def print_all(results):
         print_metric(results, metric, title)
     extras = results.extras()
     if extras:
-        rows = [[" ".join(key)] + [f"{row[n]:.4g}" if n in row else "-" for n in results.names] for key, row in extras.items()]
+        rows = [[" ".join(key)] + [f"{row[n]:.4g}" if n in row else "-" for n in results.names]
+                for key, row in extras.items()]
         print_rows("figures of their own (absolute)", results.names, rows)
     print("\nIn ratios smaller is better." + ("" if results.exact else " ~ within the A/A spread: no difference."))
 
@@ -301,7 +306,8 @@ def plan(args):
             small = ["--quick"] if args.smoke else arguments
             work.append(((name, case), [program, "--json", "--only", case] + small))
     if not work:
-        sys.exit(f"no case of {', '.join(names)} begins with '{args.case}'" + (" and can be counted" if args.callgrind else ""))
+        counted = " and can be counted" if args.callgrind else ""
+        sys.exit(f"no case of {', '.join(names)} begins with '{args.case}'{counted}")
     return work
 
 
@@ -314,10 +320,13 @@ def arguments():
                         help="a further allocator, with variables for its environment")
     parser.add_argument("--libs", metavar="FOLDER", help="every NAME.so of a folder is a further allocator")
     parser.add_argument("--rounds", type=int, default=5, help="most rounds (5)")
-    parser.add_argument("--budget", type=int, default=300, help="seconds to spend (300); a round that would not end in time is not begun")
-    parser.add_argument("--build", default=os.path.join(ROOT, "build", "release"), help="folder of the benches and libhakmem.so")
+    parser.add_argument("--budget", type=int, default=300,
+                        help="seconds to spend (300); a round that would not end in time is not begun")
+    parser.add_argument("--build", default=os.path.join(ROOT, "build", "release"),
+                        help="folder of the benches and libhakmem.so")
     parser.add_argument("--callgrind", action="store_true", help="count instructions and branches by valgrind, do not time")
-    parser.add_argument("--smoke", action="store_true", help="each case once with tiny sizes under glibc and hakmem; no table")
+    parser.add_argument("--smoke", action="store_true",
+                        help="each case once with tiny sizes under glibc and hakmem; no table")
     parser.add_argument("-o", "--output", help="write every sample to this JSON file")
     args = parser.parse_args()
     if args.rounds < 1:
@@ -352,7 +361,8 @@ def main():
     if not args.smoke:
         print_all(results)
     if args.output:
-        rows = [{"bench": k[0], "case": k[1], "allocator": n, "runs": v} for k, by in results.samples.items() for n, v in by.items()]
+        rows = [{"bench": k[0], "case": k[1], "allocator": n, "runs": v}
+                for k, by in results.samples.items() for n, v in by.items()]
         failures = [{"bench": k[0], "case": k[1], "allocator": n, "why": why} for (k, n), why in results.failures.items()]
         with open(args.output, "w", encoding="utf-8") as file:
             json.dump({"runs": rows, "failures": failures}, file, indent=1)

@@ -1,10 +1,11 @@
-/* bench_frag.c : fragmentation under shifting sizes. Each phase fills the heap up to the live target with blocks of its own range of
- * sizes, then frees a random 90 % of all blocks; the survivors stay scattered under the next phase. shifting: log-uniform sizes whose
- * range moves up by 30 % a phase, from 16-2048 B. jumping: ranges that do not overlap from phase to phase, so that no class can
- * reuse what the last one left; the worst case for size classes. Reported: resident memory over live bytes at the fullest moment of
- * the phases (peak) and after the last 90 % went (after). Every byte is written. An op is one malloc or one free.
- * release: --release bytes of small and medium blocks are freed; what part is still resident at once, after --wait milliseconds
- * without any call, and after a thousand calls more. */
+/* bench_frag.c : fragmentation under shifting sizes. Each phase fills the heap up to the live target with blocks
+ * of its own range of sizes, then frees a random 90 % of all blocks; the survivors stay scattered under the next
+ * phase. shifting: log-uniform sizes whose range moves up by 30 % a phase, from 16-2048 B. jumping: ranges that do
+ * not overlap from phase to phase, so that no class can reuse what the last one left; the worst case for size
+ * classes. Reported: resident memory over live bytes at the fullest moment of the phases (peak) and after the last
+ * 90 % went (after). Every byte is written. An op is one malloc or one free. release: --release bytes of small and
+ * medium blocks are freed; what part is still resident at once, after --wait milliseconds without any call, and
+ * after a thousand calls more. */
 #define _GNU_SOURCE
 #include "bench.h"
 

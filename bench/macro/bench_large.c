@@ -1,6 +1,7 @@
-/* bench_large.c : blocks beyond the size classes. grow: one buffer grows by half from 64 KiB to --max, each new page written. blocks:
- * 2.1 MiB blocks, just past a huge page. random: 5 to 25 MiB in 20 slots, as in the bench of the same idea in the literature. An op
- * is one realloc, or one malloc with its free; pages are written, so faults are part of it. */
+/* bench_large.c : blocks beyond the size classes. grow: one buffer grows by half from 64 KiB to --max, each new
+ * page written. blocks: 2.1 MiB blocks, just past a huge page. random: 5 to 25 MiB in 20 slots, as in the bench of
+ * the same idea in the literature. An op is one realloc, or one malloc with its free; pages are written, so faults
+ * are part of it. */
 #include "bench.h"
 
 #include <stdlib.h>

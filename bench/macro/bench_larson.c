@@ -1,7 +1,8 @@
-/* bench_larson.c : a server under load, after Larson and Krishnan, "Memory allocation for long-running server applications" (ISMM 1998).
- * Each lane is a table of blocks. Its thread replaces random blocks by new ones of random size; after a while the thread ends and
- * hands the table to a new thread, which so frees what others allocated. The tables are filled by the main thread. An op is one
- * free with the malloc that replaces it. A window is a fixed amount of work, so that resident memory can be compared. */
+/* bench_larson.c : a server under load, after Larson and Krishnan, "Memory allocation for long-running server
+ * applications" (ISMM 1998). Each lane is a table of blocks. Its thread replaces random blocks by new ones of
+ * random size; after a while the thread ends and hands the table to a new thread, which so frees what others
+ * allocated. The tables are filled by the main thread. An op is one free with the malloc that replaces it. A
+ * window is a fixed amount of work, so that resident memory can be compared. */
 #include "bench.h"
 
 #include <pthread.h>

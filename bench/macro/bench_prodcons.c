@@ -1,7 +1,7 @@
-/* bench_prodcons.c : one thread allocates, another frees. stream: both run, through a ring. asleep: the owner allocates a burst and
- * sleeps while a thread that only frees takes it all, again and again: memory must not grow beyond one burst. rotate: every burst
- * comes from another owner, all earlier owners sleep: what they were given back must serve the next. An op is one block allocated
- * and freed. */
+/* bench_prodcons.c : one thread allocates, another frees. stream: both run, through a ring. asleep: the owner
+ * allocates a burst and sleeps while a thread that only frees takes it all, again and again: memory must not grow
+ * beyond one burst. rotate: every burst comes from another owner, all earlier owners sleep: what they were given
+ * back must serve the next. An op is one block allocated and freed. */
 #include "bench.h"
 
 #include <pthread.h>

@@ -1,5 +1,6 @@
-/* bench_startup.c : what the allocator adds to the start of a trivial program. Starts itself many times, by turns as it was started and
- * without LD_PRELOAD; the child allocates once, reports its resident memory and ends. An op is one program run. */
+/* bench_startup.c : what the allocator adds to the start of a trivial program. Starts itself many times, by turns
+ * as it was started and without LD_PRELOAD; the child allocates once, reports its resident memory and ends. An op
+ * is one program run. */
 #define _GNU_SOURCE
 #include "bench.h"
 

@@ -1,6 +1,7 @@
-/* bench_threads.c : what an idle thread keeps. N threads allocate and free blocks of 28 sizes, then wait; reported is the growth of
- * resident memory for each thread. bare: threads that allocate nothing (stack and thread descriptor, to be subtracted in thought);
- * touch: --touch blocks of each size, freed one size after the other; hoard: --hoard bytes spread over the sizes, freed before the thread goes idle. */
+/* bench_threads.c : what an idle thread keeps. N threads allocate and free blocks of 28 sizes, then wait; reported
+ * is the growth of resident memory for each thread. bare: threads that allocate nothing (stack and thread
+ * descriptor, to be subtracted in thought); touch: --touch blocks of each size, freed one size after the other;
+ * hoard: --hoard bytes spread over the sizes, freed before the thread goes idle. */
 #define _GNU_SOURCE
 #include "bench.h"
 

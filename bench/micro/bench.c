@@ -1,8 +1,8 @@
 /* bench.c : the arguments, the windows and the report of every bench program.
  *
- * Each case runs in a process of its own, which this program starts as itself with --only NAME: what one case leaves in the heap would
- * be a present to the next, and its peak of resident memory is then the case's own. With --windows (for counting tools such as
- * callgrind) all cases run in this process. */
+ * Each case runs in a process of its own, which this program starts as itself with --only NAME: what one case
+ * leaves in the heap would be a present to the next, and its peak of resident memory is then the case's own. With
+ * --windows (for counting tools such as callgrind) all cases run in this process. */
 #define _GNU_SOURCE
 #include "bench.h"
 #include "bench_sys.h"

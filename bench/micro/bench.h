@@ -1,8 +1,10 @@
-/* bench.h : what every bench program shares: arguments, windows of time, counters, resident memory, one report line a case.
+/* bench.h : what every bench program shares: arguments, windows of time, counters, resident memory, one report
+ * line a case.
  *
- * A program names its cases. Each case runs in its own process: one warm-up window, then timed windows until its time is spent; the
- * smallest window is reported, because on a shared machine everything but the smallest measures the neighbours. The harness itself takes no memory from
- * malloc: its tables come from mmap, its output buffer is static, so that what is measured is the program's own. */
+ * A program names its cases. Each case runs in its own process: one warm-up window, then timed windows until its
+ * time is spent; the smallest window is reported, because on a shared machine everything but the smallest measures
+ * the neighbours. The harness itself takes no memory from malloc: its tables come from mmap, its output buffer is
+ * static, so that what is measured is the program's own. */
 #ifndef HAK_BENCH_H
 #define HAK_BENCH_H
 
@@ -43,16 +45,17 @@ struct bench_case {
     char extra_text[512]; /* and for people */
 };
 
-/* Reads the arguments; answers --help and --list, and ends the program with status 2 and a clear message on a bad one. */
+/* Reads the arguments; answers --help and --list, and ends the program with status 2 and a clear message on a bad
+ * one. */
 void bench_init(const struct bench_program *program, int argc, char **argv);
 
 bool bench_quick(void);          /* --quick: sizes so small that the run only shows that it works */
 const char *bench_profile(void); /* the word given to --profile, or NULL */
 uint64_t bench_seed(void);       /* --seed */
-double bench_seconds(void);      /* --seconds: time for one case */
+double bench_seconds(void);      /* --milliseconds: time for one case */
 
-/* Whether this process is to run the case; otherwise it was not wanted (--case) or has just run in a process of its own. Resets the
- * peak of resident memory where the kernel allows. */
+/* Whether this process is to run the case; otherwise it was not wanted (--case) or has just run in a process of
+ * its own. Resets the peak of resident memory where the kernel allows. */
 bool bench_begin(struct bench_case *run, const char *name);
 bool bench_more(struct bench_case *run); /* is there time for another window? */
 void bench_start(struct bench_case *run);

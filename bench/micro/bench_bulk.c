@@ -1,5 +1,6 @@
-/* bench_bulk.c : builds many small nodes, then frees them all: in the order of their birth, backwards, or at random. An op is one malloc
- * or one free. What a batch of refills and settles costs, where the magazines cannot help. */
+/* bench_bulk.c : builds many small nodes, then frees them all: in the order of their birth, backwards, or at
+ * random. An op is one malloc or one free. What a batch of refills and settles costs, where the magazines cannot
+ * help. */
 #include "bench.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* bench_calloc.c : zeroed memory: small pairs, a mix of live slots, and blocks so large that known-fresh memory need not be zeroed.
- * An op is one calloc with its free. */
+/* bench_calloc.c : zeroed memory: small pairs, a mix of live slots, and blocks so large that known-fresh memory
+ * need not be zeroed. An op is one calloc with its free. */
 #include "bench.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* bench_comprehensive.c : 100 live blocks in four orders and six sizes, the notes' first bench. An op is one malloc or one free;
- * of a pair, both together. */
+/* bench_comprehensive.c : 100 live blocks in four orders and six sizes, the notes' first bench. An op is one
+ * malloc or one free; of a pair, both together. */
 #include "bench.h"
 
 #include <stdio.h>
@@ -57,7 +57,8 @@ static uint64_t run_random(void) {
     return 2 * live * rounds;
 }
 
-/* Every block lives for exactly `live` allocations: the table is full all the time, and each turn replaces the oldest. */
+/* Every block lives for exactly `live` allocations: the table is full all the time, and each turn replaces the
+ * oldest. */
 static uint64_t run_interleaved(void) {
     for (uint64_t i = 0; i < live; i++)
         slot[i] = take(sizes[i]);

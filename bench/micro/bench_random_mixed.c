@@ -1,5 +1,5 @@
-/* bench_random_mixed.c : random slots of random sizes, the notes' headline. Each op draws a slot: an empty one gets a block, a full one
- * loses its block. About half of the slots are live in the long run. */
+/* bench_random_mixed.c : random slots of random sizes, the notes' headline. Each op draws a slot: an empty one
+ * gets a block, a full one loses its block. About half of the slots are live in the long run. */
 #include "bench.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* bench_realloc.c : blocks that grow, as vectors and string buffers do. An op is one realloc. bench_large holds the growth beyond
- * 64 KiB. */
+/* bench_realloc.c : blocks that grow, as vectors and string buffers do. An op is one realloc. bench_large holds
+ * the growth beyond 64 KiB. */
 #include "bench.h"
 
 #include <stdlib.h>

@@ -24,8 +24,9 @@ uint64_t bench_now(void) {
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* What this program's own calls are bound to. Not dlsym(): that finds a malloc that a library exports under another symbol version
- * too, to which no call of ours goes. The program must be position-independent; otherwise the address is that of its own stub. */
+/* What this program's own calls are bound to. Not dlsym(): that finds a malloc that a library exports under
+ * another symbol version too, to which no call of ours goes. The program must be position-independent; otherwise
+ * the address is that of its own stub. */
 void bench_sys_allocator(char *path, size_t size) {
     Dl_info info;
     void *(*volatile bound)(size_t) = malloc;

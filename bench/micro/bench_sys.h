@@ -9,8 +9,8 @@
 /* Writes the path of the file whose malloc serves this process. */
 void bench_sys_allocator(char *path, size_t size);
 
-/* Instructions and branches in user mode, of this process and the threads it starts. A machine may have no counters: then stop()
- * says false. stop() adds to the totals. */
+/* Instructions and branches in user mode, of this process and the threads it starts. A machine may have no
+ * counters: then stop() says false. stop() adds to the totals. */
 void bench_sys_counters_open(void);
 void bench_sys_counters_start(void);
 bool bench_sys_counters_stop(uint64_t total[2]);

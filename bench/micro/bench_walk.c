@@ -1,6 +1,7 @@
-/* bench_walk.c : how near to each other the allocator puts what is built together: the time to walk a linked list and a tree, in ns a
- * node. Fresh: nothing was freed before. Aged: as many nodes were freed at random before, so the free blocks' order is what is seen.
- * Half: every second node of the aged heap is still alive. An op is one node visited. */
+/* bench_walk.c : how near to each other the allocator puts what is built together: the time to walk a linked list
+ * and a tree, in ns a node. Fresh: nothing was freed before. Aged: as many nodes were freed at random before, so
+ * the free blocks' order is what is seen. Half: every second node of the aged heap is still alive. An op is one
+ * node visited. */
 #include "bench.h"
 
 #include <stdlib.h>

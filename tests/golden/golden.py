@@ -164,7 +164,8 @@ def judge(name, got, pin):
     verdict = "GREW: " + ", ".join(bad) if bad else "ok"
     if not bad and got[0] < pin[0] - 0.5:
         verdict = "ok, and less than pinned: lower the pin"
-    print(f"{name:10} {got[0]:7.2f} instructions (pinned {pin[0]:g})  {got[1]:6.2f} branches (pinned {pin[1]:g})  {verdict}")
+    print(f"{name:10} {got[0]:7.2f} instructions (pinned {pin[0]:g})  {got[1]:6.2f} branches (pinned {pin[1]:g})  "
+          f"{verdict}")
     return not bad
 
 

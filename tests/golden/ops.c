@@ -1,7 +1,7 @@
-/* ops.c : the loops whose instructions the golden tests count under callgrind. `ops NAME N` does N rounds of loop NAME, and prints how
- * many ops that were and which file's malloc served; the difference of two N is free of start-up and warm-up. The wrappers are
- * functions of their own and end with an instruction after the call, so that a count of "what malloc cost when called from
- * call_malloc" is exact. */
+/* ops.c : the loops whose instructions the golden tests count under callgrind. `ops NAME N` does N rounds of loop
+ * NAME, and prints how many ops that were and which file's malloc served; the difference of two N is free of
+ * start-up and warm-up. The wrappers are functions of their own and end with an instruction after the call, so
+ * that a count of "what malloc cost when called from call_malloc" is exact. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdint.h>
