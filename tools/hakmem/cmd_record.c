@@ -143,7 +143,7 @@ static int record_follow(struct collector *c, pid_t child) {
 }
 
 static json_t *end_block(struct collector *c, struct trace_writer *w, char **command, struct clock_pair from,
-                         int status) {
+                         int status, const char *lib) {
     struct collect_totals t = collect_totals(c);
     while (now_seconds() - from.seconds < 0.05)
         usleep(5000);
@@ -156,11 +156,12 @@ static json_t *end_block(struct collector *c, struct trace_writer *w, char **com
     double ticks = (double)(to.stamp - from.stamp) / (to.seconds - from.seconds);
     char begin[24];
     snprintf(begin, sizeof begin, "%llu", (unsigned long long)from.stamp);
-    return json_pack("{s:i,s:o,s:f,s:s,s:f,s:i,s:I,s:I,s:I,s:I,s:{s:s,s:s,s:s,s:i}}", "hakmem_record", 1, "command",
-                     argv, "ticks_per_second", ticks, "begin", begin, "wall", to.seconds - from.seconds, "status",
-                     status, "events", (json_int_t)w->events, "lost", (json_int_t)t.lost, "untracked",
-                     (json_int_t)t.untracked, "processes", (json_int_t)t.processes, "environment", "kernel", u.release,
-                     "machine", u.machine, "system", u.sysname, "processors", (int)sysconf(_SC_NPROCESSORS_ONLN));
+    return json_pack("{s:i,s:o,s:f,s:s,s:s,s:f,s:i,s:I,s:I,s:I,s:I,s:{s:s,s:s,s:s,s:i}}", "hakmem_record", 1, "command",
+                     argv, "ticks_per_second", ticks, "begin", begin, "library", lib ? lib : "", "wall",
+                     to.seconds - from.seconds, "status", status, "events", (json_int_t)w->events, "lost",
+                     (json_int_t)t.lost, "untracked", (json_int_t)t.untracked, "processes", (json_int_t)t.processes,
+                     "environment", "kernel", u.release, "machine", u.machine, "system", u.sysname, "processors",
+                     (int)sysconf(_SC_NPROCESSORS_ONLN));
 }
 
 static int exit_status(int status) {
@@ -209,7 +210,7 @@ int cmd_record(int argc, char **argv) {
     int status = record_follow(c, child);
     collect_finish(c);
     rmdir(dir);
-    json_t *end = end_block(c, &w, argv + first, from, exit_status(status));
+    json_t *end = end_block(c, &w, argv + first, from, exit_status(status), lib);
     if (!w.error)
         trace_put_json(&w, TRACE_END, 0, end);
     if (trace_finish(&w))

@@ -71,6 +71,7 @@ static const struct argp replay_argp = {
 /* An allocator in the comparison. */
 struct contender {
     char *path, *label;
+    double program; /* estimate of the whole program's peak RSS, 0: not known */
     struct replay_run *run;
     unsigned runs;
 };
@@ -138,6 +139,8 @@ static json_t *contender_json(const struct contender *c) {
                                                     r->result.served_by, "failed", (json_int_t)r->result.failed));
     }
     json_object_set_new(j, "runs", runs);
+    if (c->program > 0)
+        json_object_set_new(j, "program_peak_rss_estimate", json_real(c->program));
     json_object_set(j, "samples", c->run[0].samples);
     return j;
 }
@@ -170,8 +173,53 @@ static void replay_print(const struct trace_stream *s, const struct plan_totals 
                median(c, of_rss) / (double)(t->peak ? t->peak : 1), bytes_text(median(c, of_end)),
                bytes_text(median(c, of_live)), seconds_text(median(c, of_wall)), seconds_text(median(c, of_cpu)),
                median(c, of_faults));
+        if (c->program > 0)
+            printf(" %11s", bytes_text(c->program));
         printf("%s\n", c->run[0].result.failed ? "  (some allocations failed)" : "");
     }
+    if (n && list[0].program > 0)
+        printf("* peak RSS of the whole program, estimated: what it held when it was recorded, with this allocator's "
+               "share\n");
+}
+
+/* RSS at a time, from samples in order of time. */
+static double sampled_at(const json_t *samples, double at) {
+    double rss = 0;
+    for (size_t i = 0; i < json_array_size(samples); i++) {
+        const json_t *row = json_array_get(samples, i);
+        if (json_number_value(json_array_get(row, 0)) > at && i)
+            break;
+        rss = json_number_value(json_array_get(row, 1));
+    }
+    return rss;
+}
+
+/* What the whole program's peak RSS would be: its RSS when it was recorded, with the recorded allocator's share (as replayed) exchanged for
+ * this one's, at each moment, and the libraries' own pages. Only times that were kept can be laid over each other; 0: not known. */
+static double program_estimate(const struct trace_file *f, const struct trace_stream *s, const struct contender *c,
+                               const struct contender *recorded) {
+    const char *begin = json_string_value(json_object_get(f->end, "begin"));
+    if (!begin || !recorded || *c->run[0].trouble || *recorded->run[0].trouble || s->start < strtoull(begin, NULL, 10))
+        return 0;
+    double shift = (double)(s->start - strtoull(begin, NULL, 10)) / f->ticks, top = 0;
+    double library = (double)c->run[0].result.baseline_rss - (double)recorded->run[0].result.baseline_rss;
+    for (size_t i = 0; i < json_array_size(s->samples); i++) {
+        const json_t *row = json_array_get(s->samples, i);
+        double at = json_number_value(json_array_get(row, 0)) - shift;
+        double now = json_number_value(json_array_get(row, 1)) + library + sampled_at(c->run[0].samples, at) -
+                     sampled_at(recorded->run[0].samples, at);
+        top = now > top ? now : top;
+    }
+    return top;
+}
+
+/* The contender that the recording was made under, if it takes part. */
+static const struct contender *contender_recorded(const struct trace_file *f, const struct contender *list, size_t n) {
+    const char *lib = json_string_value(json_object_get(f->end, "library"));
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(list[i].path, lib ? lib : "") == 0)
+            return list[i].runs ? &list[i] : NULL;
+    return NULL;
 }
 
 /* Runs all contenders in turn; the order turns with each round. */
@@ -214,6 +262,9 @@ static int replay_stream(const struct trace_file *f, const struct trace_stream *
         return STATUS_FAILED;
     }
     int status = replay_rounds(list, n, plan, o);
+    for (size_t i = 0; i < n; i++)
+        list[i].program =
+            o->timing && list[i].runs ? program_estimate(f, s, &list[i], contender_recorded(f, list, n)) : 0;
     unlink(plan);
     free(plan);
     if (o->json)

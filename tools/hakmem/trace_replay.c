@@ -31,7 +31,7 @@ _Noreturn static void replayer_exec(const char *program, const char *plan, const
     _exit(127);
 }
 
-static void sample_add(json_t *samples, pid_t pid, double since) {
+static void sample_add(json_t *samples, pid_t pid) {
     char path[64];
     unsigned long rss = 0, minor = 0, major = 0;
     snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
@@ -41,32 +41,41 @@ static void sample_add(json_t *samples, pid_t pid, double since) {
     const char *after = stat ? strrchr(stat, ')') : NULL;
     if (statm && after && sscanf(statm, "%*u %lu", &rss) == 1 && json_array_size(samples) < SAMPLES_MOST &&
         sscanf(after + 1, " %*c %*d %*d %*d %*d %*d %*u %lu %*u %lu", &minor, &major) == 2 && rss)
-        json_array_append_new(samples, json_pack("[f,I,I]", now_seconds() - since,
+        json_array_append_new(samples, json_pack("[f,I,I]", now_seconds(),
                                                  (json_int_t)(rss * (unsigned long)sysconf(_SC_PAGESIZE)),
                                                  (json_int_t)(minor + major)));
     free(statm);
     free(stat);
 }
 
-/* Samples count from the process's start; what comes before the baseline is not the allocator's. */
-static void samples_rebase(json_t *samples, uint64_t baseline) {
+/* Samples were taken by the clock and hold the whole RSS; they are to count from the start of the replay, above the baseline. */
+static void samples_rebase(json_t *samples, const struct replay_result *r) {
     for (size_t i = json_array_size(samples); i-- > 0;) {
         json_t *row = json_array_get(samples, i);
-        json_int_t rss = json_integer_value(json_array_get(row, 1));
-        json_array_set_new(row, 1, json_integer(rss > (json_int_t)baseline ? rss - (json_int_t)baseline : 0));
+        double at = json_number_value(json_array_get(row, 0)) - (double)r->begun_ns / 1e9;
+        json_int_t rss = json_integer_value(json_array_get(row, 1)) - (json_int_t)r->baseline_rss;
+        if (at < 0) {
+            json_array_remove(samples, i);
+            continue;
+        }
+        json_array_set_new(row, 0, json_real(at));
+        json_array_set_new(row, 1, json_integer(rss > 0 ? rss : 0));
     }
+    json_array_append_new(samples,
+                          json_pack("[f,I,I]", (double)r->wall_ns / 1e9,
+                                    (json_int_t)(r->end_rss > r->baseline_rss ? r->end_rss - r->baseline_rss : 0),
+                                    (json_int_t)(r->minor_faults + r->major_faults)));
 }
 
 static bool result_read(int from, struct replay_result *r, pid_t pid, json_t *samples) {
     struct pollfd p = {.fd = from, .events = POLLIN};
-    double begun = now_seconds();
     for (int wait = SAMPLE_MS;;) {
         int n = poll(&p, 1, wait);
         if (n < 0 && errno == EINTR && interrupted())
             kill(pid, SIGKILL);
         if (n > 0)
             break;
-        sample_add(samples, pid, begun);
+        sample_add(samples, pid);
         wait = json_array_size(samples) > SAMPLES_MOST / 2 ? SAMPLE_MS * 20 : SAMPLE_MS;
     }
     return read(from, r, sizeof *r) == sizeof *r && r->magic == PLAN_MAGIC;
@@ -99,7 +108,8 @@ struct replay_run replay_once(const char *plan, const char *lib, bool timing) {
     run.served = !*lib || (real && wanted && strcmp(real, wanted) == 0);
     free(real);
     free(wanted);
-    samples_rebase(run.samples, run.result.baseline_rss);
+    if (got)
+        samples_rebase(run.samples, &run.result);
     free(program);
     return run;
 }

@@ -45,6 +45,7 @@ struct plan_head {
 /* What the replayer prints on descriptor 3: this struct. */
 struct replay_result {
     uint64_t magic;
+    uint64_t begun_ns; /* CLOCK_MONOTONIC */
     uint64_t wall_ns, peak_live, baseline_rss, peak_rss, end_rss, minor_faults, major_faults, user_us, system_us;
     uint64_t failed; /* allocations that returned NULL */
     uint64_t ops;

@@ -279,6 +279,7 @@ static void result_send(struct replay_result *r, const struct rusage *before) {
     Dl_info where;
     getrusage(RUSAGE_SELF, &u);
     r->magic = PLAN_MAGIC;
+    r->begun_ns = begun;
     r->wall_ns = replay_clock() - begun;
     r->minor_faults = (uint64_t)(u.ru_minflt - before->ru_minflt);
     r->major_faults = (uint64_t)(u.ru_majflt - before->ru_majflt);
