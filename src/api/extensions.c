@@ -1,5 +1,4 @@
 /* api/extensions.c : include/hakmem/hakmem.h, but for hak_stats_get() (introspect.c).
- * Owns       the seal of the gates' page after start
  * Threads    any          Test  conformance/ext_*, unit/extensions
  * Under HAKMEM_FORCE_LIBC blocks are libc's; first-class heaps, which libc has not, are ours all the same. */
 #include "api/family.h"
@@ -14,17 +13,15 @@
 #include "cold/purge.h"
 #include "cold/shared.h"
 #include "cold/slab.h"
+#include "diag/libc.h"
+#include "diag/option.h"
 #include "diag/sites.h"
-#include "gates/gates.h"
 #include "hakmem/hakmem.h"
 #include "hot/free_hot.h"
 #include "hot/lookup_hot.h"
 #include "hot/malloc_hot.h"
-#include "os/os.h"
 #include <errno.h>
-#include <sched.h>
 #include <string.h>
-#include <unistd.h>
 
 HAK_EXPORT int hak_version(void) {
     return HAKMEM_VERSION_MAJOR * 10000 + HAKMEM_VERSION_MINOR * 100 + HAKMEM_VERSION_PATCH;
@@ -76,30 +73,17 @@ HAK_EXPORT void hak_free_bulk(void **blocks, size_t n) {
     }
 }
 
-/* One thread at a time; its word is the holder's process id, so that fork's child may take what its parent's thread held. */
-static uint32_t holder; /* atomic */
-
-static void once_lock(void) {
-    uint32_t me = (uint32_t)getpid(), now = 0;
-    while (!hak_cas_acq(&holder, &now, me)) { /* acq: pairs with once_unlock() */
-        now = now == me ? 0 : now;
-        sched_yield();
-    }
-}
-
-static void once_unlock(void) { hak_store_rel(&holder, 0); /* rel: pairs with once_lock() */ }
-
 /* Start-up leaves the arena out when libc serves the process. */
 static bool heaps_ready(void) {
     if (!door_libc_mode()) {
         return true;
     }
-    once_lock();
+    seldom_lock();
     if (!hak_arena.base && arena_init()) {
         fork_init();
     }
     bool ready = hak_arena.base != 0;
-    once_unlock();
+    seldom_unlock();
     return ready;
 }
 
@@ -169,15 +153,7 @@ HAK_EXPORT void hak_heap_destroy(hak_heap *heap) {
     hak_tls.busy--;
 }
 
-/* libc tells only whether something was released: a page at least. */
-static size_t trim_libc(size_t keep) {
-    int (*trim)(size_t);
-    void *symbol = os_symbol("malloc_trim");
-    memcpy(&trim, &symbol, sizeof trim);
-    return trim && trim(keep) ? os_page_size() : 0;
-}
-
-HAK_EXPORT size_t hak_trim(size_t keep) { return door_libc_mode() ? trim_libc(keep) : door_trim(keep); }
+HAK_EXPORT size_t hak_trim(size_t keep) { return door_libc_mode() ? libc_trim(keep) : door_trim(keep); }
 
 HAK_EXPORT void hak_thread_idle(void) { door_flush(); }
 
@@ -190,21 +166,10 @@ static int or_minus_one(int result) {
 }
 
 HAK_EXPORT int hak_option_get(const char *name, char *buf, size_t size) {
-    door_libc_mode(); /* starts the allocator: the environment must have been read */
-    return or_minus_one(gates_get(name, buf, size));
+    return or_minus_one(option_get(name, buf, size));
 }
 
-HAK_EXPORT int hak_option_set(const char *name, const char *value) {
-    door_libc_mode();
-    once_lock();
-    int result = os_seal(&hak_gates_page, sizeof hak_gates_page, false);
-    if (result == 0) {
-        result = gates_set(name, value);
-        os_seal(&hak_gates_page, sizeof hak_gates_page, true);
-    }
-    once_unlock();
-    return or_minus_one(result);
-}
+HAK_EXPORT int hak_option_set(const char *name, const char *value) { return or_minus_one(option_set(name, value)); }
 
 HAK_EXPORT void *hak_alloc_at(size_t size, const void *site) {
     void *p = hak_malloc_hot(size);

@@ -7,22 +7,15 @@
 #include "base/bits.h"
 #include "base/print.h"
 #include "cold/door.h"
+#include "diag/libc.h"
 #include "diag/sites.h"
 #include "diag/stats.h"
 #include "layout/size_class.h"
-#include "os/os.h"
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
 
 HAK_KEEP_TOGETHER;
-
-/* Copies the address of libc's function into a pointer to it; false when there is none. */
-static bool libc_function(const char *name, void *pointer) {
-    void *symbol = os_symbol(name);
-    memcpy(pointer, &symbol, sizeof symbol);
-    return symbol != 0;
-}
 
 static struct hak_mallinfo2 info_of(const struct stats *s) {
     size_t arena = s->units_used + s->units_dirty;

@@ -15,7 +15,6 @@
 #include "cold/remote.h"
 #include "cold/slab.h"
 #include "cold/span.h"
-#include "hot/lookup_hot.h"
 #include "layout/super.h"
 #include "os/os.h"
 #include <string.h>
@@ -132,10 +131,10 @@ static uint32_t count_unit(struct walk *w, uint32_t u) {
         return 1;
     }
     uint32_t units = 1;
-    if (hak_word_class(word) >= HAK_CLASSES) {
+    if ((word & 0xff) >= HAK_CLASSES) {
         units = count_large(w, u);
     } else {
-        hold(w, heap_by_id(hak_word_heap(word)));
+        hold(w, heap_by_id(word >> 8));
         if (hak_load_rlx(&hak_arena.map[u]) != word || hak_arena.slabs[u].head_off != 0) {
             return 1; /* given back, or given to somebody else, just now */
         }
@@ -147,9 +146,10 @@ static uint32_t count_unit(struct walk *w, uint32_t u) {
 }
 
 static void count_block(struct stats *out, const void *p) {
-    uint32_t word = hak_word_hot(p);
-    if (word && hak_word_class(word) < HAK_CLASSES) {
-        out->cls[hak_word_class(word)].cached++;
+    size_t u = unit_of(p);
+    uint32_t word = u < hak_load_rlx(&hak_arena.limit) ? hak_load_rlx(&hak_arena.map[u]) : 0;
+    if (word && (word & 0xff) < HAK_CLASSES) {
+        out->cls[(word & 0xff)].cached++;
     }
 }
 
