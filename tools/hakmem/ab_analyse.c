@@ -42,11 +42,24 @@ static size_t within(const struct halves *h, size_t arms, enum measure m, double
     return n;
 }
 
-static double farthest(struct interval i) { return fmax(fabs(i.low), fabs(i.high)); }
-
-/* The far end of an interval around no change; 0 when there is nothing to tell it from. */
-static double spread_of(const double *d, size_t n, uint64_t seed) {
-    return n ? farthest(bootstrap_bca(d, n, stat_trimmed, AB_CONFIDENCE, AB_DRAWS, seed)) : 0;
+/* The A/A spread: how far from no change the 95 % interval of runs that do not differ reaches. All such pairs count, those of the control and
+ * those within the blocks, so that it narrows as the comparison's own interval does; but a control that found a difference where there
+ * is none stays as far as it was. */
+static double spread_of(const struct rounds *r, enum measure m, uint64_t seed) {
+    double *d = xmalloc((r->control.count + 2 * r->compare.count + 1) * sizeof *d);
+    size_t n = ab_differences(&r->control, 0, 1, m, d);
+    double spread = 0;
+    if (n > 0) {
+        struct interval i = bootstrap_bca(d, n, stat_trimmed, AB_CONFIDENCE, AB_DRAWS, seed);
+        spread = i.low * i.high > 0 ? fabs(stat_trimmed(d, n)) : 0;
+    }
+    n += within(&r->compare, 2, m, d + n);
+    if (n > 0) {
+        struct interval i = bootstrap_bca(d, n, stat_trimmed, AB_CONFIDENCE, AB_DRAWS, seed);
+        spread = fmax(spread, fmax(fabs(i.low), fabs(i.high)));
+    }
+    free(d);
+    return spread;
 }
 
 double ab_width(const struct ab *ab, const struct rounds *r) {
@@ -118,10 +131,7 @@ static struct finding find(const struct ab *ab, const struct rounds *r, size_t a
             judge_counts(h, a, b, m, &f, ab->seed);
         } else {
             f.p = permutation_paired(d, f.pairs, stat_trimmed, AB_FLIPS, ab->seed);
-            n = ab_differences(&r->control, 0, 1, m, values);
-            f.spread = spread_of(values, n, ab->seed);
-            n = within(h, 2, m, values);
-            f.spread = fmax(f.spread, spread_of(values, n, ab->seed));
+            f.spread = spread_of(r, m, ab->seed);
         }
         f.detected = f.p < AB_P && f.interval.low * f.interval.high > 0 && fabs(f.d) > f.spread &&
                      fabs(f.d) >= measures[m].resolution;

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { JSON_STYLE = JSON_INDENT(1) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(12) };
+enum { JSON_STYLE = JSON_INDENT(1) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(17) };
 
 bool output_done(void) {
     if (fflush(stdout) == 0 && !ferror(stdout)) {

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <hakmem/hakmem.h>
 #include <limits.h>
+#include <link.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -187,14 +188,46 @@ static const char *object_of(void *function) {
     return info.dli_fname;
 }
 
-static const union {
-    void *(*function)(size_t);
-    void *object;
-} bound_malloc = {malloc};
-static const union {
-    void (*function)(void *);
-    void *object;
-} bound_free = {free};
+/* Our own dynamic section: the linker's, in this library. */
+extern ElfW(Dyn) _DYNAMIC[] __attribute__((visibility("hidden")));
+
+struct relocations {
+    const ElfW(Rela) * first;
+    size_t count;
+    const ElfW(Sym) * symbols;
+    const char *names;
+    uintptr_t base;
+};
+
+static struct relocations own_relocations(void) {
+    struct relocations r = {0};
+    Dl_info self;
+    if (!dladdr((void *)_DYNAMIC, &self)) {
+        return r;
+    }
+    r.base = (uintptr_t)self.dli_fbase;
+    for (const ElfW(Dyn) *d = _DYNAMIC; d->d_tag != DT_NULL; d++) {
+        /* Most loaders have put addresses here; some leave offsets. */
+        uintptr_t at = (uintptr_t)d->d_un.d_ptr < r.base ? (uintptr_t)d->d_un.d_ptr + r.base : (uintptr_t)d->d_un.d_ptr;
+        r.first = d->d_tag == DT_JMPREL ? (const void *)at : r.first;
+        r.symbols = d->d_tag == DT_SYMTAB ? (const void *)at : r.symbols;
+        r.names = d->d_tag == DT_STRTAB ? (const void *)at : r.names;
+        r.count = d->d_tag == DT_PLTRELSZ ? d->d_un.d_val / sizeof(ElfW(Rela)) : r.count;
+    }
+    return r;
+}
+
+/* What a call of that name in this library is bound to, as the program's calls are. Neither dlsym() nor the function's address would tell: the
+ * first does not heed versions of symbols, the second may be a stub in a program that is not position-independent. */
+static void *bound(const char *name) {
+    struct relocations r = own_relocations();
+    for (size_t i = 0; r.first && r.symbols && r.names && i < r.count; i++) {
+        if (strcmp(r.names + r.symbols[ELF64_R_SYM(r.first[i].r_info)].st_name, name) == 0) {
+            return *(void **)(r.base + r.first[i].r_offset);
+        }
+    }
+    return NULL;
+}
 
 static void look(void) {
     union {
@@ -206,12 +239,12 @@ static void look(void) {
         struct mallinfo2 (*libc_info)(void);
         int (*version)(void);
     } f;
-    /* What our own calls are bound to, as the program's are: dlsym() would not heed the versions of symbols. Behind the counting library,
-     * when that is loaded too, stands the one that serves. */
+    free(malloc(1)); /* the calls whose binding is looked up; volatile by -fno-builtin */
+    /* Behind the counting library, when that is loaded too, stands the one that serves. */
     f.object = dlsym(RTLD_DEFAULT, "hak_count_real");
     void *(*real)(const char *name) = f.real;
-    probe.malloc_object = object_of(real ? real("malloc") : bound_malloc.object);
-    probe.free_object = object_of(real ? real("free") : bound_free.object);
+    probe.malloc_object = object_of(real ? real("malloc") : bound("malloc"));
+    probe.free_object = object_of(real ? real("free") : bound("free"));
     f.object = dlsym(RTLD_DEFAULT, "hak_count_get");
     probe.count_get = f.count_get;
     f.object = dlsym(RTLD_DEFAULT, "hak_option_get");
