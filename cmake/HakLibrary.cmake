@@ -4,6 +4,10 @@
 #   hak_core_fault   for unit tests: libc's names prefixed (HAK_PREFIX), os_fault.c in place of os_linux.c
 #   hak_core_prefix  for tests beside another malloc (sanitizers): libc's names prefixed, the real os_linux.c
 file(GLOB HAK_SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*/*.c)
+if(NOT HAK_MUSL) # one C++ source, without which operator new(nothrow) asks no new handler
+    enable_language(CXX)
+    list(APPEND HAK_SOURCES ${PROJECT_SOURCE_DIR}/src/api/cxx_nothrow.cc)
+endif()
 set(HAK_OS_FAULT ${PROJECT_SOURCE_DIR}/src/os/os_fault.c)
 list(REMOVE_ITEM HAK_SOURCES ${HAK_OS_FAULT})
 set(HAK_SOURCES_FAULT ${HAK_SOURCES})
@@ -29,7 +33,7 @@ if(NOT HAK_SANITIZE)
         add_library(hakmem SHARED $<TARGET_OBJECTS:hak_objects>)
         add_library(hakmem::hakmem ALIAS hakmem)
         set_target_properties(hakmem PROPERTIES
-            VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR} LINK_DEPENDS ${HAK_MAP})
+            VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR} LINKER_LANGUAGE C LINK_DEPENDS ${HAK_MAP})
         # now: no lazy binding inside malloc on a small stack. nodelete: blocks outlive a dlclose().
         target_link_options(hakmem PRIVATE
             -Wl,--version-script=${HAK_MAP} -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -Wl,-z,defs

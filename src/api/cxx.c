@@ -33,12 +33,18 @@ HAK_COLD static void *new_retry(size_t align, size_t n) {
     hak_die("hakmem: operator new: out of memory for %zu bytes", n);
 }
 
-/* The handler may throw; a nothrow operator must not. Without C++ here, only a handler that returns is asked. */
-HAK_COLD static void *new_retry_nothrow(size_t align, size_t n) {
-    (void)align;
-    (void)n;
-    errno = ENOMEM;
-    return 0;
+/* In cxx_nothrow.cc, because a handler may throw; weak: a build without a C++ compiler gives up at once. */
+extern void *new_retry_nothrow(size_t align, size_t n) HAK_WEAK HAK_HIDDEN;
+/* What the nothrow retry tries: NULL, or throws, when the handler gave up. */
+HAK_HIDDEN void *new_retry_throwing(size_t align, size_t n);
+void *new_retry_throwing(size_t align, size_t n) { return new_retry(align, n); }
+
+static void *retry_or_null(size_t align, size_t n) {
+    void *p = new_retry_nothrow && get_new_handler && throw_bad_alloc ? new_retry_nothrow(align, n) : 0;
+    if (!p) {
+        errno = ENOMEM;
+    }
+    return p;
 }
 
 #define NEW(symbol)                                                     \
@@ -52,7 +58,7 @@ HAK_COLD static void *new_retry_nothrow(size_t align, size_t n) {
     void *op##symbol(size_t n, const void *tag) {                                        \
         (void)tag;                                                                       \
         void *p = hak_malloc_hot(n);                                                     \
-        return HAK_LIKELY(p != 0) ? p : new_retry_nothrow(1, n);                         \
+        return HAK_LIKELY(p != 0) ? p : retry_or_null(1, n);                             \
     }
 #define NEW_ALIGNED(symbol)                                                           \
     HAK_EXPORT void *op##symbol(size_t n, size_t align) __asm__(HAK_SYMBOL(#symbol)); \
@@ -65,7 +71,7 @@ HAK_COLD static void *new_retry_nothrow(size_t align, size_t n) {
     void *op##symbol(size_t n, size_t align, const void *tag) {                                        \
         (void)tag;                                                                                     \
         void *p = try_new(align, n);                                                                   \
-        return HAK_LIKELY(p != 0) ? p : new_retry_nothrow(align, n);                                   \
+        return HAK_LIKELY(p != 0) ? p : retry_or_null(align, n);                                       \
     }
 #define DELETE(symbol, ...)                                               \
     HAK_EXPORT void op##symbol(__VA_ARGS__) __asm__(HAK_SYMBOL(#symbol)); \

@@ -1,8 +1,11 @@
 /* api/entry.c : the allocating doors of hot/cold_entry.h: the cold call, then errno.
  * Threads    any          Test  conformance/errno */
+#include "api/glibc_static.h"
 #include "cold/door.h"
 #include "hot/cold_entry.h"
 #include <errno.h>
+
+HAK_KEEP_TOGETHER;
 
 static void *or_enomem(void *p) {
     if (HAK_UNLIKELY(!p)) {

@@ -43,7 +43,8 @@ HAK_EXPORT void *HAK_API(calloc)(size_t count, size_t size) {
 }
 
 static void *copy_to_new(void *p, size_t old, size_t n) {
-    void *q = hak_malloc_hot(n);
+    void *q = n >= HAK_MOVABLE_MIN && old < n && !door_libc_mode() ? door_movable(n) : 0;
+    q = q ? q : hak_malloc_hot(n);
     if (HAK_LIKELY(q != 0)) {
         memcpy(q, p, hak_min(old, n));
         hak_free_hot(p);
@@ -71,12 +72,17 @@ HAK_EXPORT void *HAK_API(realloc)(void *p, size_t n) {
         hak_free_hot(p);
         return 0;
     }
-    unsigned cls = hak_word_class(hak_word_hot(p));
-    if (HAK_UNLIKELY(cls >= HAK_CLASSES || hak_word_hot(p) == 0)) {
+    uint32_t word = hak_word_hot(p);
+    unsigned cls = hak_word_class(word);
+    if (HAK_UNLIKELY(cls >= HAK_CLASSES || word == 0)) {
         return realloc_cold(p, n);
     }
     size_t old = hak_class[cls].size;
-    return n <= old && n > old / 2 ? p : copy_to_new(p, old, n);
+    if (n <= old && n > old / 2) {
+        return p;
+    }
+    door_check_start(p, "realloc"); /* a copy of the wrong bytes cannot be undone */
+    return copy_to_new(p, old, n);
 }
 
 HAK_EXPORT void *HAK_API(reallocarray)(void *p, size_t count, size_t size) {

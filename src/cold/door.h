@@ -12,6 +12,10 @@ struct heap;
 HAK_HIDDEN void *door_malloc(size_t n, size_t cls);
 /* n bytes at a multiple of align, as a large block. NULL when memory is out or n > PTRDIFF_MAX. */
 HAK_HIDDEN void *door_large(size_t n, size_t align, bool *zeroed);
+/* n bytes as a mapping of its own, which door_resize() grows without a copy; NULL when memory is out. */
+HAK_HIDDEN void *door_movable(size_t n);
+/* Ends the program, naming function, when p, in one of our slabs, is not the start of a block. */
+HAK_HIDDEN void door_check_start(const void *p, const char *function);
 /* Usable bytes of a block, 0 for NULL. Ends the program, naming function, when p is nobody's. */
 HAK_HIDDEN size_t door_size(void *p, const char *function);
 /* The block resized in place or by moving page tables; NULL: it is unchanged and the caller must copy. n > 0. */

@@ -154,7 +154,7 @@ static char *map_aligned(size_t *size, size_t align, size_t *lead) {
 }
 
 void *huge_alloc(size_t n, size_t align, uint32_t heap, bool *zeroed) {
-    size_t page = os_page_size(), size = hak_align_up(n, page), lead = 0;
+    size_t page = os_page_size(), size = hak_align_up(n ? n : 1, page), lead = 0;
     if (size < n) {
         return 0;
     }

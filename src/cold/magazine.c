@@ -22,6 +22,11 @@ static void *pop(struct thread_cache *t, unsigned cls) {
 
 static bool is_empty(const struct thread_cache *t, unsigned cls) { return t->top[cls][-1] == 0; }
 
+/* Others read the count without a lock. */
+static void count_chunks(struct heap *h, unsigned cls, int by) {
+    hak_store_rlx(&h->nchunks[cls], (uint16_t)(h->nchunks[cls] + by));
+}
+
 /* The chunk is used up: continue in the one below, if there is one. */
 static bool step_down(struct thread_cache *t, struct heap *h, unsigned cls) {
     struct chunk *k = chunk_of(t->top[cls]), *below = chunk_prev(k);
@@ -29,7 +34,7 @@ static bool step_down(struct thread_cache *t, struct heap *h, unsigned cls) {
         return false;
     }
     hak_store_rlx(&t->top[cls], chunk_end(below));
-    h->nchunks[cls]--;
+    count_chunks(h, cls, -1);
     chunk_put(h, k);
     return true;
 }
@@ -44,7 +49,7 @@ static bool step_up(struct thread_cache *t, struct heap *h, unsigned cls) {
     top[-1] = 0;
     chunk_set_prev(k, t->top[cls] == HAK_EMPTY ? 0 : chunk_of(t->top[cls]));
     hak_store_rlx(&t->top[cls], top);
-    h->nchunks[cls]++;
+    count_chunks(h, cls, 1);
     return true;
 }
 
@@ -102,7 +107,7 @@ static void settle_chain(struct heap *h, struct chunk *k, unsigned cls) {
         struct chunk *below = chunk_prev(k);
         slab_settle(h, cls, chunk_start(k, cls), cap);
         chunk_put(h, k);
-        h->nchunks[cls]--;
+        count_chunks(h, cls, -1);
         k = below;
     }
     h->settles++;
@@ -149,7 +154,7 @@ void magazine_settle_class(struct thread_cache *t, struct heap *h, unsigned cls)
         slab_settle(h, cls, start, (unsigned)(top - start));
     }
     chunk_put(h, k);
-    h->nchunks[cls]--;
+    count_chunks(h, cls, -1);
     settle_chain(h, below, cls);
 }
 

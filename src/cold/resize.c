@@ -2,6 +2,7 @@
  * Owns       nothing          Threads  any; a block by its owner
  * Decision   docs/decisions/011          Test  unit/large, conformance/realloc */
 #include "base/atomic.h"
+#include "base/print.h"
 #include "cold/door.h"
 #include "cold/emergency.h"
 #include "cold/foreign.h"
@@ -9,6 +10,7 @@
 #include "cold/init.h"
 #include "cold/large.h"
 #include "cold/purge.h"
+#include "cold/slab.h"
 #include "cold/thread.h"
 #include "hot/lookup_hot.h"
 
@@ -17,6 +19,12 @@ bool door_libc_mode(void) {
         hak_start();
     }
     return hak_load_acq(&hak_mode) == HAK_MODE_LIBC;
+}
+
+void door_check_start(const void *p, const char *function) {
+    if (HAK_UNLIKELY(!slab_block_start(slab_head(unit_of(p)), p))) {
+        hak_die("hakmem: %s(): invalid pointer %p", function, p);
+    }
 }
 
 size_t door_size(void *p, const char *function) {
@@ -55,11 +63,19 @@ void *door_resize(void *p, size_t n) {
     if (word) {
         bool large = hak_word_class(word) == HAK_CLASS_LARGE && n > HAK_MEDIUM_MAX;
         q = large && large_resize((uint32_t)unit_of(p), n) ? p : 0;
-    } else if (n > HAK_HUGE_MIN / 2 && !emergency_holds(p)) {
+    } else if (n >= HAK_MOVABLE_MIN / 2 && !emergency_holds(p)) {
         q = huge_resize(p, n);
     }
     hak_tls.busy--;
     return q;
+}
+
+void *door_movable(size_t n) {
+    bool zeroed;
+    hak_tls.busy++;
+    void *p = huge_alloc(n, 1, 0, &zeroed);
+    hak_tls.busy--;
+    return p;
 }
 
 void door_flush(void) {

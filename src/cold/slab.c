@@ -165,7 +165,9 @@ unsigned slab_take(struct heap *h, unsigned cls, uintptr_t *out, unsigned want) 
 }
 
 HAK_COLD HAK_NORETURN static void corrupt(uintptr_t p) {
-    hak_die("hakmem: free(): double free or corruption %p", (void *)p);
+    uint32_t u = slab_head(unit_of((void *)p));
+    bool start = slab_block_start(u, (void *)p);
+    hak_die(start ? "hakmem: free(): double free or corruption %p" : "hakmem: free(): invalid pointer %p", (void *)p);
 }
 
 void slab_retire_locked(struct heap *h, uint32_t u) {

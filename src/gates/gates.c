@@ -2,8 +2,8 @@
  * Owns       hak_gates_page        Threads  once at start; gates_set under the api's lock        Test  unit/gates, misuse/ */
 #include "gates/gates.h"
 #include "base/print.h"
+#include "base/text.h"
 #include <errno.h>
-#include <string.h>
 
 enum gate_type { BOOL, UINT, SIZE, MSEC, ENUM };
 enum gate_kind { FOLDED, COLD, LIVE };
@@ -57,22 +57,21 @@ static const struct row *row_of(const char *name, size_t n) {
 }
 
 static bool same_word(const char *word, size_t len, const char *text, size_t n) {
-    return len == n && memcmp(word, text, n) == 0;
+    return len == n && text_starts(text, word, n);
 }
 
 /* Index of text among "a|b|c", or -1. */
 static int choice_of(const char *choices, const char *text, size_t n) {
     int k = 0;
     for (const char *c = choices;; k++) {
-        const char *end = strchr(c, '|');
-        size_t len = end ? (size_t)(end - c) : strlen(c);
+        size_t len = text_span(c, '|');
         if (same_word(c, len, text, n)) {
             return k;
         }
-        if (!end) {
+        if (!c[len]) {
             return -1;
         }
-        c = end + 1;
+        c += len + 1;
     }
 }
 
@@ -123,15 +122,11 @@ static size_t print_value(const struct row *r, uint64_t v, char *buf, size_t siz
         return hak_format(buf, size, "%zu", (size_t)v);
     }
     const char *c = r->type == BOOL ? "0|1" : r->choices;
-    for (; v && strchr(c, '|'); v--) {
-        c = strchr(c, '|') + 1;
+    for (; v && c[text_span(c, '|')]; v--) {
+        c += text_span(c, '|') + 1;
     }
-    size_t n = strcspn(c, "|");
-    if (size) {
-        size_t k = n < size ? n : size - 1;
-        memcpy(buf, c, k);
-        buf[k] = 0;
-    }
+    size_t n = text_span(c, '|');
+    text_copy(buf, size, c, n);
     return n;
 }
 
@@ -145,10 +140,8 @@ static void copy_upper(char *to, size_t size, const char *from, size_t n) {
 
 static void complain(const struct row *r, enum verdict why, const char *text, size_t n) {
     char name[64], value[80], def[32];
-    copy_upper(name, sizeof name, r->name, strlen(r->name));
-    size_t k = n < sizeof value ? n : sizeof value - 1;
-    memcpy(value, text, k);
-    value[k] = 0;
+    copy_upper(name, sizeof name, r->name, text_span(r->name, 0));
+    text_copy(value, sizeof value, text, n);
     print_value(r, r->def, def, sizeof def);
     if (why == VALUE_NO_WORD) {
         hak_warn("hakmem: HAKMEM_%s: \"%s\" is not one of %s; using %s", name, value,
@@ -191,15 +184,12 @@ static void set_or_complain(const char *name, size_t name_len, const char *text,
 /* "name:value,name:value" */
 static void read_conf(const char *s) {
     while (*s) {
-        size_t len = strcspn(s, ",");
-        const char *colon = memchr(s, ':', len);
-        if (colon) {
-            set_or_complain(s, (size_t)(colon - s), colon + 1, len - (size_t)(colon + 1 - s));
+        size_t len = text_span(s, ','), colon = text_span(s, ':');
+        if (colon < len) {
+            set_or_complain(s, colon, s + colon + 1, len - colon - 1);
         } else if (len) {
             char part[80];
-            size_t k = len < sizeof part ? len : sizeof part - 1;
-            memcpy(part, s, k);
-            part[k] = 0;
+            text_copy(part, sizeof part, s, len);
             hak_warn("hakmem: HAKMEM_CONF: \"%s\" is not option:value; ignored", part);
         }
         s += len + (s[len] == ',');
@@ -212,31 +202,33 @@ void gates_read(char **env) {
         *value_of(&rows[i]) = rows[i].def;
     }
     for (char **e = env; e && *e; e++) {
-        if (strncmp(*e, conf, sizeof conf - 1) == 0) {
+        if (text_starts(*e, conf, sizeof conf - 1)) {
             read_conf(*e + sizeof conf - 1);
         }
     }
     for (char **e = env; e && *e; e++) {
-        const char *name = *e + sizeof prefix - 1, *eq;
-        if (strncmp(*e, prefix, sizeof prefix - 1) == 0 && strncmp(*e, conf, sizeof conf - 1) != 0 &&
-            (eq = strchr(name, '=')) != 0) {
-            set_or_complain(name, (size_t)(eq - name), eq + 1, strlen(eq + 1));
+        const char *name = *e + sizeof prefix - 1;
+        if (text_starts(*e, prefix, sizeof prefix - 1) && !text_starts(*e, conf, sizeof conf - 1)) {
+            size_t n = text_span(name, '=');
+            if (name[n]) {
+                set_or_complain(name, n, name + n + 1, text_span(name + n + 1, 0));
+            }
         }
     }
 }
 
 int gates_get(const char *name, char *buf, size_t size) {
-    const struct row *r = row_of(name, strlen(name));
+    const struct row *r = row_of(name, text_span(name, 0));
     return r ? (int)print_value(r, *value_of(r), buf, size) : -ENOENT;
 }
 
 int gates_set(const char *name, const char *value) {
-    const struct row *r = row_of(name, strlen(name));
+    const struct row *r = row_of(name, text_span(name, 0));
     uint64_t v;
     if (!r) {
         return -ENOENT;
     }
-    if (parse(r, value, strlen(value), &v) != VALUE_OK) {
+    if (parse(r, value, text_span(value, 0), &v) != VALUE_OK) {
         return -EINVAL;
     }
     if (r->kind != LIVE) {
