@@ -28,18 +28,27 @@ static void add_option(json_t *options, const char *name, const char *value, con
     json_object_set_new(options, name, json_pack("{s:s, s:s}", "value", value, "origin", origin));
 }
 
-/* The values in the process's memory: the library's struct of options begins with one 64-bit word a row, and a byte that is 1 once they are
- * sealed. Only the library's own symbol table tells where; a stripped library, or another version's table, falls back to the environment. */
+/* Has the library every option that we know? Another version's struct could not be read with our table. */
+static bool same_table(const struct elf_file *elf) {
+    for (size_t i = 0; i < gate_row_count; i++) {
+        if (!elf_contains(elf, gate_rows[i].name)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The values in the process's memory: the library's struct of options begins with one 64-bit word a row. Only the library's own symbol table
+ * tells where; a stripped library, another version's, or one that has not started yet (zeroes, out of range) falls back to the environment. */
 static bool options_in_memory(json_t *options, pid_t pid, const struct object *o) {
     struct elf_file elf;
     if (!pid || !elf_open(&elf, o->file)) {
         return false;
     }
-    uint64_t address = elf_address(&elf, "hak_gates_page", NULL);
+    uint64_t address = same_table(&elf) ? elf_address(&elf, "hak_gates_page", NULL) : 0;
     elf_close(&elf);
-    uint64_t *value = xmalloc((gate_row_count + 1) * sizeof *value);
-    bool good = address && process_read(pid, o->bias + address, value, (gate_row_count + 1) * sizeof *value);
-    good = good && (value[gate_row_count] & 0xff) == 1;
+    uint64_t *value = xmalloc(gate_row_count * sizeof *value);
+    bool good = address && process_read(pid, o->bias + address, value, gate_row_count * sizeof *value);
     for (size_t i = 0; i < gate_row_count && good; i++) {
         good = value[i] >= gate_rows[i].min && value[i] <= gate_rows[i].max;
     }

@@ -175,7 +175,12 @@ EXPORT void hak_count_get(uint64_t out[3]) {
 }
 
 EXPORT void *hak_count_real(const char *name);
-EXPORT void *hak_count_real(const char *name) { return dlsym(RTLD_NEXT, name); }
+EXPORT void *hak_count_real(const char *name) {
+    can_pass();
+    return strcmp(name, "malloc") == 0 ? *(void **)&next.malloc
+           : strcmp(name, "free") == 0 ? *(void **)&next.free
+                                       : NULL;
+}
 
 /* C++: operators new and delete. An allocator that defines them does not call malloc, so they are counted here; those of the C++ library do,
  * and are not counted twice. Mangled names as in the Itanium C++ ABI; std::align_val_t is a size_t, std::nothrow_t a reference. */
