@@ -1,0 +1,177 @@
+/* cmd_report.c : `hakmem report`: results as one page, or as a picture. */
+#include "trace_report.h"
+#include "trace_summary.h"
+#include "util.h"
+
+#include <errno.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+struct report_options {
+    const char *html, *svg, *png, *chart;
+};
+
+static const struct argp_option options[] = {
+    {"output", 'o', "FILE", 0, "Write the page to FILE (HTML; \"-\": standard output)", 0},
+    {"svg", 's', "FILE", 0, "Write the charts to FILE as SVG", 0},
+    {"png", 'p', "FILE", 0, "Write the charts to FILE as PNG (needs rsvg-convert)", 0},
+    {"chart", 'c', "KEY", 0, "Only this chart in the SVG or PNG (ratios, rss, faults, memory, sizes, schemes, ...)", 0},
+    {0}};
+
+static error_t report_option(int key, char *arg, struct argp_state *state) {
+    struct report_options *o = state->input;
+    switch (key) {
+    case 'o':
+        o->html = arg;
+        return 0;
+    case 's':
+        o->svg = arg;
+        return 0;
+    case 'p':
+        o->png = arg;
+        return 0;
+    case 'c':
+        o->chart = arg;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp report_argp = {.options = options,
+                                        .parser = report_option,
+                                        .args_doc = "FILE...",
+                                        .doc = "Make one page of results: JSON of `hakmem ab`, `bench`, `trace "
+                                               "--json`, `replay --json`, or recordings. The page needs no network, "
+                                               "follows light and dark, and has each chart's figures as a table."
+                                               "\vExample:\n  hakmem ab --lib libc,hakmem -o ab.json -- python3 "
+                                               "script.py\n  hakmem report ab.json -o report.html\n"
+                                               "  hakmem report ab.json --svg figure.svg --chart ratios"};
+
+struct report {
+    struct section *section;
+    size_t sections;
+};
+
+static void report_add(struct report *r, const json_t *document, const char *path) {
+    r->section = xrealloc(r->section, (r->sections + 1) * sizeof *r->section);
+    if (!section_make(&r->section[r->sections], document))
+        fail(STATUS_USAGE, "%s: not a result of hakmem ab, bench, trace --json or replay --json", path);
+    r->sections++;
+}
+
+static bool is_recording(const char *path) {
+    char magic[8] = "";
+    FILE *f = fopen(path, "rbe");
+    if (!f)
+        fail(STATUS_FAILED, "%s: %s", path, strerror(errno));
+    bool is = fread(magic, 1, 8, f) == 8 && memcmp(magic, "HAKTRC1\n", 8) == 0;
+    fclose(f);
+    return is;
+}
+
+static void report_file(struct report *r, const char *path) {
+    json_t *document;
+    if (is_recording(path)) {
+        struct trace_file f;
+        char why[256];
+        if (!trace_open(&f, path, why))
+            fail(STATUS_FAILED, "%s", why);
+        document = summary_make(&f, trace_pick(&f, NULL));
+        trace_close(&f);
+    } else {
+        document = json_read(path);
+    }
+    if (json_is_array(document))
+        for (size_t i = 0; i < json_array_size(document); i++)
+            report_add(r, json_array_get(document, i), path);
+    else
+        report_add(r, document, path);
+    json_decref(document);
+}
+
+static bool text_save(const struct text *t, const char *path) {
+    FILE *f = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
+    bool ok = f && fwrite(t->at, 1, t->used, f) == t->used && fflush(f) == 0;
+    int error = errno;
+    ok = (!f || f == stdout || fclose(f) == 0) && ok;
+    if (!ok)
+        warn("%s: %s", path, strerror(error));
+    return ok;
+}
+
+/* The picture goes through rsvg-convert: a drawing library is not worth linking into every verb. */
+static bool png_save(const struct text *svg, const char *path) {
+    char name[] = "/tmp/hakmem-report-XXXXXX", *argv[] = {(char *)(uintptr_t) "rsvg-convert",
+                                                          (char *)(uintptr_t) "-z",
+                                                          (char *)(uintptr_t) "2",
+                                                          (char *)(uintptr_t) "-o",
+                                                          (char *)(uintptr_t)path,
+                                                          name,
+                                                          NULL};
+    int fd = mkstemp(name), status = 0;
+    pid_t pid;
+    if (fd < 0)
+        fail(STATUS_FAILED, "/tmp: %s", strerror(errno));
+    bool ok = write(fd, svg->at, svg->used) == (ssize_t)svg->used;
+    close(fd);
+    int error = ok ? posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ) : errno;
+    if (error == ENOENT)
+        warn("--png needs the program rsvg-convert (Debian: apt install librsvg2-bin); --svg needs nothing");
+    else if (error)
+        warn("%s: %s", path, strerror(error));
+    else if (waitpid(pid, &status, 0) < 0 || status != 0)
+        error = EIO;
+    if (error == EIO)
+        warn("%s: rsvg-convert failed", path);
+    unlink(name);
+    return error == 0;
+}
+
+static bool chart_there(const struct report *r, const char *key) {
+    for (size_t i = 0; i < r->sections; i++)
+        for (size_t k = 0; k < r->section[i].charts; k++)
+            if (strcmp(r->section[i].chart[k]->key, key) == 0)
+                return true;
+    return false;
+}
+
+int cmd_report(int argc, char **argv) {
+    struct report_options o = {0};
+    struct report r = {0};
+    struct text page = {0}, picture = {0};
+    bool ok = true;
+    int at = 0;
+    for (;;) { /* options may stand between the files */
+        at += parse_args(&report_argp, argc - at, argv + at, &o);
+        if (at >= argc)
+            break;
+        report_file(&r, argv[at]);
+        argv[at] = argv[0];
+    }
+    if (!r.sections)
+        fail(STATUS_USAGE, "give results, for instance: hakmem report ab.json -o report.html");
+    if (!o.html && !o.svg && !o.png)
+        fail(STATUS_USAGE, "say where to: -o report.html, --svg FILE or --png FILE");
+    if (o.chart && !chart_there(&r, o.chart))
+        fail(STATUS_USAGE, "--chart %s: these results have no such chart", o.chart);
+    if (o.html) {
+        report_page(&page, r.section, r.sections);
+        ok = text_save(&page, o.html);
+    }
+    if (o.svg || o.png)
+        report_picture(&picture, r.section, r.sections, o.chart);
+    ok = (!o.svg || text_save(&picture, o.svg)) && ok;
+    ok = (!o.png || png_save(&picture, o.png)) && ok;
+    for (size_t i = 0; i < r.sections; i++)
+        section_free(&r.section[i]);
+    free(r.section);
+    text_free(&page);
+    text_free(&picture);
+    return ok && output_done() ? STATUS_OK : STATUS_FAILED;
+}
