@@ -1,0 +1,203 @@
+/* os/os_fault.c : os.h for unit tests, in place of os_linux.c: refuses when told, counts, and owns a clock.
+ * Owns       the knobs of os_fault.h          Threads  any; knobs by one
+ * Errno      preserved by every function       Test    all of tests/unit */
+#include "os/os_fault.h"
+#include "base/atomic.h"
+#include "base/bits.h"
+#include <errno.h>
+#include <linux/futex.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct {
+    unsigned refuse;  /* atomic: mapping calls until one fails, 0 for none */
+    unsigned refused; /* atomic */
+    bool forever;
+    bool broken[OS_CALLS];
+    unsigned count[OS_CALLS]; /* atomic */
+    size_t mapped, purged;    /* atomic */
+    uint64_t clock;           /* atomic */
+    size_t page, limit;
+    bool secure, threaded;
+    char **environment;
+    void *(*lookup)(const char *name);
+} knob = {.clock = 1000, .page = 4096, .limit = SIZE_MAX};
+
+static char *no_environment[1];
+
+void os_fault_reset(void) {
+    size_t mapped = hak_load_rlx(&knob.mapped);
+    __builtin_memset(&knob, 0, sizeof knob);
+    knob.mapped = mapped;
+    knob.clock = 1000;
+    knob.page = 4096;
+    knob.limit = SIZE_MAX;
+}
+
+void os_fault_refuse(unsigned n, bool forever) {
+    knob.forever = forever;
+    hak_store_rlx(&knob.refused, 0);
+    hak_store_rlx(&knob.refuse, n);
+}
+
+bool os_fault_refused(void) { return hak_load_rlx(&knob.refused) != 0; }
+void os_fault_break(enum os_fault_call call, bool broken) { knob.broken[call] = broken; }
+unsigned os_fault_count(enum os_fault_call call) { return hak_load_rlx(&knob.count[call]); }
+size_t os_fault_mapped(void) { return hak_load_rlx(&knob.mapped); }
+size_t os_fault_purged(void) { return hak_load_rlx(&knob.purged); }
+void os_fault_clock(uint64_t ms) { hak_store_rlx(&knob.clock, ms); }
+void os_fault_advance(uint64_t ms) { hak_add_rlx(&knob.clock, ms); }
+void os_fault_page_size(size_t bytes) { knob.page = bytes; }
+void os_fault_limit_as(size_t bytes) { knob.limit = bytes; }
+void os_fault_secure(bool on) { knob.secure = on; }
+void os_fault_environment(char **list) { knob.environment = list; }
+void os_fault_symbols(void *(*lookup)(const char *name)) { knob.lookup = lookup; }
+void os_fault_threaded(bool on) { knob.threaded = on; }
+
+/* Counts the call; true when it has to fail. */
+static bool fails(enum os_fault_call call) {
+    hak_add_rlx(&knob.count[call], 1);
+    bool fail = knob.broken[call];
+    unsigned n = hak_load_rlx(&knob.refuse);
+    if (call <= OS_REMAP && n) {
+        fail = fail || n == 1;
+        hak_store_rlx(&knob.refuse, n > 1 ? n - 1 : (unsigned)knob.forever);
+    }
+    if (fail) {
+        hak_store_rlx(&knob.refused, 1);
+    }
+    return fail;
+}
+
+static int result(int rc, int saved) {
+    int err = rc ? -errno : 0;
+    errno = saved;
+    return err;
+}
+
+/* A mapping aligned to the page size that the test has chosen. */
+static int map(size_t len, int prot, int flags, void **out) {
+    int saved = errno;
+    size_t extra = knob.page > 4096 ? knob.page : 0;
+    char *p = mmap(0, len + extra, prot, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+    int err = p == MAP_FAILED ? -errno : 0;
+    if (!err && extra) {
+        char *at = (char *)hak_align_up((uintptr_t)p, knob.page);
+        munmap(at + len, extra - (size_t)(at - p));
+        if (at > p) {
+            munmap(p, (size_t)(at - p));
+        }
+        p = at;
+    }
+    errno = saved;
+    *out = err ? 0 : p;
+    return err;
+}
+
+size_t os_page_size(void) { return knob.page; }
+
+int os_reserve(void *hint, size_t len, void **out) {
+    (void)hint;
+    *out = 0;
+    return fails(OS_RESERVE) ? -ENOMEM : map(len, PROT_NONE, MAP_NORESERVE, out);
+}
+
+int os_commit(void *p, size_t len) {
+    int saved = errno;
+    return fails(OS_COMMIT) ? -ENOMEM : result(mprotect(p, len, PROT_READ | PROT_WRITE), saved);
+}
+
+int os_map(size_t len, void **out) {
+    *out = 0;
+    int err = fails(OS_MAP) ? -ENOMEM : map(len, PROT_READ | PROT_WRITE, 0, out);
+    hak_add_rlx(&knob.mapped, err ? 0 : len);
+    return err;
+}
+
+int os_map_at(void *p, size_t len) {
+    int saved = errno;
+    if (fails(OS_MAP_AT)) {
+        return -ENOMEM;
+    }
+    void *q = mmap(p, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    int err = q == MAP_FAILED ? -errno : 0;
+    hak_add_rlx(&knob.mapped, err ? 0 : len);
+    errno = saved;
+    return err;
+}
+
+int os_unmap(void *p, size_t len) {
+    int saved = errno;
+    int err = fails(OS_UNMAP) ? -ENOMEM : result(munmap(p, len), saved);
+    hak_sub_rlx(&knob.mapped, err ? 0 : len);
+    return err;
+}
+
+int os_remap(void *p, size_t len, size_t new_len, void **out) {
+    int saved = errno;
+    *out = 0;
+    if (fails(OS_REMAP)) {
+        return -ENOMEM;
+    }
+    void *q = mremap(p, len, new_len, MREMAP_MAYMOVE);
+    int err = q == MAP_FAILED ? -errno : 0;
+    hak_add_rlx(&knob.mapped, err ? 0 : new_len - len);
+    errno = saved;
+    *out = err ? 0 : q;
+    return err;
+}
+
+int os_purge(void *p, size_t len) {
+    int saved = errno;
+    if (fails(OS_PURGE)) {
+        return -EINVAL;
+    }
+    hak_add_rlx(&knob.purged, len);
+    return result(madvise(p, len, MADV_DONTNEED), saved);
+}
+
+int os_huge(void *p, size_t len, bool on) {
+    (void)p;
+    (void)len;
+    (void)on;
+    return fails(OS_HUGE) ? -EINVAL : 0;
+}
+
+int os_seal(void *p, size_t len, bool read_only) {
+    int saved = errno;
+    return fails(OS_SEAL) ? -ENOMEM : result(mprotect(p, len, read_only ? PROT_READ : PROT_READ | PROT_WRITE), saved);
+}
+
+uint64_t os_now_ms(void) { return hak_load_rlx(&knob.clock); }
+size_t os_limit_as(void) { return knob.limit; }
+bool os_secure(void) { return knob.secure; }
+uint64_t os_random(void) { return UINT64_C(0x123456789abcdef); }
+char **os_environment(void) { return knob.environment ? knob.environment : no_environment; }
+void *os_symbol(const char *name) { return knob.lookup ? knob.lookup(name) : 0; }
+bool os_threaded(void) { return knob.threaded; }
+
+bool os_readable(const void *p, size_t len) {
+    char copy[64];
+    int saved = errno;
+    struct iovec to = {copy, len}, from = {(void *)(uintptr_t)p, len};
+    bool ok = len <= sizeof copy && process_vm_readv(getpid(), &to, 1, &from, 1, 0) == (ssize_t)len;
+    errno = saved;
+    return ok;
+}
+
+void os_wait(const uint32_t *word, uint32_t value, unsigned ms) {
+    int saved = errno;
+    struct timespec t = {ms / 1000, (long)(ms % 1000) * 1000000};
+    hak_add_rlx(&knob.count[OS_WAIT], 1);
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, &t, 0, 0);
+    errno = saved;
+}
+
+void os_wake(const uint32_t *word) {
+    int saved = errno;
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
+    errno = saved;
+}
