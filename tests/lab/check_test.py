@@ -8,7 +8,7 @@ import subprocess
 import time
 import unittest
 
-from ab_common import LIBRARY, TOOL, WORK, LabTest, has_options, lab, system_python
+from ab_common import BUILD, LIBRARY, TOOL, WORK, LabTest, has_options, lab, system_python
 
 
 def library(pattern):
@@ -82,14 +82,16 @@ class Check(LabTest):
         self.assertEqual(d["allocator"], "musl")
         self.assertIn("musl", d["refused"])
 
-    @unittest.skipUnless(library("libmimalloc.a") or library("mimalloc*/libmimalloc.a"), "libmimalloc.a is not installed")
+    @unittest.skipUnless(os.path.exists(os.path.join(BUILD, "libhakmem.a")), "libhakmem.a is not built")
     def test_allocator_built_in(self):
-        archive = library("libmimalloc.a") or library("mimalloc*/libmimalloc.a")
-        path = self.build("built_in", "-Wl,--whole-archive", archive, "-Wl,--no-whole-archive", "-lpthread")
-        d = self.check(path)
-        self.assertEqual((d["allocator"], d["how"]), ("mimalloc", "built into the program"))
-        subprocess.run(["strip", path], check=True)
-        self.assertEqual(self.check(path)["allocator"], "mimalloc")
+        archive = ["-Wl,--whole-archive", os.path.join(BUILD, "libhakmem.a"), "-Wl,--no-whole-archive", "-lpthread"]
+        for name, more, how in (("dynamic", ["-Wl,--export-dynamic"], "built into the program"), ("static", ["-static"], "static")):
+            with self.subTest(name):
+                path = self.build(name, *more, *archive)
+                d = self.check(path)
+                self.assertEqual((d["allocator"], d["how"]), ("hakmem", how))
+                subprocess.run(["strip", path], check=True)
+                self.assertEqual(self.check(path)["allocator"], "hakmem")
 
     def test_commands(self):
         self.assertEqual(self.check("git")["allocator"], "libc")

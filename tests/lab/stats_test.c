@@ -44,6 +44,9 @@ static void test_fisher(void) {
     static const double darwin[COUNT_DARWIN] = {49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48};
     check("Darwin's mean", stat_mean(darwin, COUNT_DARWIN), 314 / 15.0, 1e-9);
     check("Fisher's p", permutation_paired(darwin, COUNT_DARWIN, stat_mean, 0, 1), 1726 / 32768.0, 1e-12);
+    /* Wilcoxon's test of the same data, as R's wilcox.test() gives it: V = 96 of 120, p = 0.04126. */
+    check("signed ranks", (stat_signed_rank(darwin, COUNT_DARWIN) + 120) / 2, 96, 0);
+    check("Wilcoxon's p", permutation_paired(darwin, COUNT_DARWIN, stat_signed_rank, 0, 1), 0.04126, 5e-6);
     double more[2 * COUNT_DARWIN];
     for (int i = 0; i < 2 * COUNT_DARWIN; i++) {
         more[i] = darwin[i % COUNT_DARWIN];
@@ -99,7 +102,7 @@ static void test_promises(void) {
         }
         struct interval i = bootstrap_bca(x, N, stat_trimmed, 0.95, 400, (uint64_t)t);
         covered += i.low <= 0 && i.high >= 0;
-        alarms += permutation_paired(x, N, stat_trimmed, 0, 1) < 0.01;
+        alarms += permutation_paired(x, N, stat_signed_rank, 0, 1) < 0.01;
     }
     check("coverage", (double)covered / TRIALS, 0.94, 0.05);
     check("false alarms", (double)alarms / TRIALS, 0.005, 0.012);

@@ -130,7 +130,7 @@ static struct finding find(const struct ab *ab, const struct rounds *r, size_t a
         if (is_counted(ab, m)) {
             judge_counts(h, a, b, m, &f, ab->seed);
         } else {
-            f.p = permutation_paired(d, f.pairs, stat_trimmed, AB_FLIPS, ab->seed);
+            f.p = permutation_paired(d, f.pairs, stat_signed_rank, AB_FLIPS, ab->seed);
             f.spread = spread_of(r, m, ab->seed);
         }
         f.detected = f.p < AB_P && f.interval.low * f.interval.high > 0 && fabs(f.d) > f.spread &&

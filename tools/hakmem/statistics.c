@@ -84,6 +84,27 @@ double stat_trimmed(const double *x, size_t n) {
     return mean;
 }
 
+static int compare_magnitude(const void *a, const void *b) {
+    double x, y;
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    return (fabs(x) > fabs(y)) - (fabs(x) < fabs(y));
+}
+
+double stat_signed_rank(const double *x, size_t n) {
+    double *sorted = sorted_copy(x, n), sum = 0;
+    qsort(sorted, n, sizeof *sorted, compare_magnitude);
+    for (size_t i = 0, end; i < n; i = end) {
+        double signs = 0;
+        for (end = i; end < n && fabs(sorted[end]) <= fabs(sorted[i]); end++) {
+            signs += (sorted[end] > 0) - (sorted[end] < 0);
+        }
+        sum += signs * ((double)(i + end + 1) / 2); /* equal ones share the mean of their ranks */
+    }
+    free(sorted);
+    return sum;
+}
+
 double normal_cdf(double z) { return 0.5 * erfc(-z / sqrt(2)); }
 
 /* By halving -8..8: exact enough for an interval, and short. */

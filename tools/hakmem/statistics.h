@@ -14,7 +14,9 @@ void random_shuffle(uint64_t *state, size_t *items, size_t n);
 /* A number that sums up a sample. n > 0. */
 typedef double statistic(const double *x, size_t n);
 statistic stat_mean, stat_median, stat_trimmed; /* trimmed: the mean without the smallest and the largest fifth */
-statistic stat_sd;                              /* with n - 1 */
+statistic
+    stat_signed_rank; /* sum of the signed ranks of |x| (Wilcoxon 1945): for tests, as one wild pair cannot move it far */
+statistic stat_sd;    /* with n - 1 */
 
 /* q in 0..1, linear between the neighbours (type 7 of Hyndman and Fan 1996). x must be sorted. */
 double stat_quantile(const double *sorted, size_t n, double q);
