@@ -67,6 +67,21 @@ class Rounds(LabTest):
         d = self.json("ab", "--lib", "libc,libc", *QUICK, "--metric", "nothing: ([0-9.]+)", "--json", "--", WORK, 500, status=1)
         self.assertIn("--metric", d["failures"][0]["message"])
 
+    def test_lower_metric(self):
+        libs = f"{SAME},{lab('planted_time.so')}"
+        common = ["--metric", "turns: ([0-9.]+)", *QUICK, "--json", "--"]
+        code = f"{WORK} 10 >/dev/null; case $LD_PRELOAD in *planted_time*) echo turns: 330;; *) echo turns: 300;; esac"
+        d = self.json("ab", "--lib", libs, "--lower", *common, "sh", "-c", code, status=3)
+        self.assertEqual(d["verdict"]["word"], "NO-GO")
+        self.assertAlmostEqual([m for m in d["measures"] if m["name"] == "metric"][0]["change"], 0.1, places=9)
+        self.json("ab", "--lib", libs, *common, "sh", "-c", code, status=0)
+        self.json("ab", "--lib", libs, "--threshold", 11, *common, "sh", "-c", code, status=3)  # real, and under the threshold
+
+    def test_instructions_beside_times(self):
+        d = self.json("ab", "--lib", "libc,libc", *QUICK, "--instructions", "--json", "--", WORK, 100, status=None)
+        self.assertEqual([m["name"] for m in d["measures"]], ["wall", "cpu", "rss", "faults", "switches", "instructions", "branches"])
+        self.assertIn(d["plan"]["counter"], ("callgrind", "perf_event"))
+
     def test_budget_and_precision(self):
         d = self.json("ab", "--lib", f"libc,{JEMALLOC}", "--primary", "rss", "--precision", 50, "--json", "--", WORK, 100, status=3)
         self.assertEqual((d["pairs"], d["stopped"]), (10, "the interval is narrow enough"))
@@ -125,6 +140,11 @@ class Proof(LabTest):
         out, _ = self.tool("ab", "--lib", DEAF, "--gate", "decay=0,10000", *QUICK, "--", WORK, 100, status=5)
         self.assertIn("decay was 10000", out)
         self.assertIn("NOT PROVEN", out)
+
+    def test_switch_read_too_late(self):
+        """The notes' lost weeks: the option says libc, the process was not served by it."""
+        out, _ = self.tool("ab", "--lib", lab("ab_late_lib.so"), "--libc", *QUICK, "--", WORK, 100, status=5)
+        self.assertIn("the switch came too late", out)
 
     def test_library_without_options(self):
         out, _ = self.tool("ab", "--lib", SAME, "--gate", "decay=0,10000", *QUICK, "--", WORK, 100, status=5)

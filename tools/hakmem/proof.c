@@ -106,6 +106,21 @@ static char *record_problem(const json_t *record, const char *library, const str
     return NULL;
 }
 
+/* What the process found by allocating, against what its options and symbols say. */
+static char *conduct_problem(const json_t *record, const char *library, const struct settings *settings) {
+    const json_t *serves = json_object_get(record, "libc_serves");
+    const struct setting *forced = settings_find(settings, "force_libc");
+    const char *in_force = json_string_value(json_object_get(json_object_get(record, "options"), "force_libc"));
+    bool libc = !*library || (forced ? strcmp(forced->value, "1") == 0 : in_force && strcmp(in_force, "1") == 0);
+    /* A library without that option may be a wrapper that passes its calls on to libc. */
+    if (!serves || json_is_true(serves) == libc || (*library && !in_force)) {
+        return NULL;
+    }
+    return xprintf(
+        "%s: in fact %s served its last malloc, although %s was asked for and reported: the switch came too late",
+        proof_text(record, "exe"), libc ? "another allocator" : "libc", libc ? "libc" : library);
+}
+
 char *proof_problem(const json_t *records, pid_t main, const char *library, const struct settings *settings) {
     if (!proof_of(records, main, "start")) {
         return xstrdup(
@@ -113,6 +128,7 @@ char *proof_problem(const json_t *records, pid_t main, const char *library, cons
     }
     for (size_t i = 0; i < json_array_size(records); i++) {
         char *problem = record_problem(json_array_get(records, i), library, settings);
+        problem = problem ? problem : conduct_problem(json_array_get(records, i), library, settings);
         if (problem) {
             return problem;
         }
