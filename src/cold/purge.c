@@ -84,6 +84,12 @@ static size_t purge_heap(struct heap *h) {
     return done;
 }
 
+void purge_trade(uint32_t units) {
+    size_t now = span_dirty();
+    purge_spans(UINT32_MAX, now > units ? now - units : 0);
+    huge_purge(UINT32_MAX);
+}
+
 size_t purge_all(size_t keep) {
     size_t done = 0;
     for (uint32_t id = 1; id <= heap_count(); id++) {

@@ -13,6 +13,8 @@ struct heap;
 HAK_HIDDEN uint32_t purge_epoch(void);
 /* Advances the clock and purges what decay says, if a step has passed. Any thread, no lock held. */
 HAK_HIDDEN void purge_tick(void);
+/* Purges about units units of free spans, whatever their age. Any thread, no lock held. */
+HAK_HIDDEN void purge_trade(uint32_t units);
 /* Purges free spans and free pages of partial slabs, but keep bytes; returns the bytes given back. Any thread, no lock held. */
 HAK_HIDDEN size_t purge_all(size_t keep);
 

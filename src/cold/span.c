@@ -1,5 +1,5 @@
-/* cold/span.c : the central allocator of units: first the super whose longest free run is the shortest that fits.      L2
- * Owns       super.{free,dirty,longest,next,prev,epoch}, the lists          Reads  the clock (by its caller)
+/* cold/span.c : the central allocator of units: first where memory is resident, then the shortest run that fits.      L2
+ * Owns       super.{free,dirty,run,next,prev,epoch}, the lists          Reads  the clock (by its caller)
  * Never touches  slabs, magazines, map words
  * Threads    any, one lock; growth of the arena is claimed and runs without it
  * Invariant  a unit is free, or in one span; dirty and free: it may be resident          (checked: diag/verify.c)
@@ -14,13 +14,15 @@
 #include "os/os.h"
 
 enum { LISTS = HAK_SUPER_UNITS + 1, S = HAK_SUPER_UNITS };
+enum { TRADE_MIN = 64, TRADE_SHARE = 8 }; /* 4 MiB, an eighth of what is used */
 
 static hak_lock lock = HAK_LOCK_INIT(HAK_RANK_CENTRAL);
-static uint32_t head[LISTS];     /* lock: central   super + 1 */
-static uint64_t nonempty;        /* lock: central   a bit per list */
-static uint32_t nsupers;         /* lock: central */
-static uint32_t growing;         /* lock: central; waited for without it */
-static size_t used, dirty, peak; /* lock: central; read relaxed */
+enum { WARM, ANY, KINDS };          /* by the longest run of dirty units, which cost no page fault, and of any */
+static uint32_t head[KINDS][LISTS]; /* lock: central   super + 1 */
+static uint64_t nonempty[KINDS];    /* lock: central   a bit per list */
+static uint32_t nsupers;            /* lock: central */
+static uint32_t growing;            /* lock: central; waited for without it */
+static size_t used, dirty, peak;    /* lock: central; read relaxed */
 
 void span_lock(void) { hak_lock_take(&lock); }
 void span_unlock(void) { hak_lock_drop(&lock); }
@@ -32,28 +34,30 @@ void span_child(void) {
 
 static struct super *super_at(uint32_t i) { return &hak_arena.supers[i]; }
 
-static void list_remove(uint32_t i) {
+static void list_remove(int kind, uint32_t i) {
     struct super *s = super_at(i);
-    if (s->prev) {
-        super_at(s->prev - 1)->next = s->next;
+    uint32_t next = s->next[kind], prev = s->prev[kind];
+    if (prev) {
+        super_at(prev - 1)->next[kind] = next;
     } else {
-        head[s->longest] = s->next;
-        nonempty &= ~((uint64_t)(s->next == 0) << s->longest);
+        head[kind][s->run[kind]] = next;
+        nonempty[kind] &= ~((uint64_t)(next == 0) << s->run[kind]);
     }
-    if (s->next) {
-        super_at(s->next - 1)->prev = s->prev;
+    if (next) {
+        super_at(next - 1)->prev[kind] = prev;
     }
 }
 
-static void list_add(uint32_t i) {
+static void list_add(int kind, uint32_t i) {
     struct super *s = super_at(i);
-    s->prev = 0;
-    s->next = head[s->longest];
-    if (s->next) {
-        super_at(s->next - 1)->prev = i + 1;
+    uint32_t *first = &head[kind][s->run[kind]];
+    s->prev[kind] = 0;
+    s->next[kind] = *first;
+    if (*first) {
+        super_at(*first - 1)->prev[kind] = i + 1;
     }
-    head[s->longest] = i + 1;
-    nonempty |= UINT64_C(1) << s->longest;
+    *first = i + 1;
+    nonempty[kind] |= UINT64_C(1) << s->run[kind];
 }
 
 /* Bits at which a run of k set bits starts. */
@@ -75,11 +79,14 @@ static uint8_t longest_run(uint32_t m) {
 }
 
 static void relist(uint32_t i) {
-    uint8_t n = longest_run(super_at(i)->free);
-    if (n != super_at(i)->longest) {
-        list_remove(i);
-        super_at(i)->longest = n;
-        list_add(i);
+    struct super *s = super_at(i);
+    uint8_t run[KINDS] = {longest_run(s->free & s->dirty), longest_run(s->free)};
+    for (int kind = 0; kind < KINDS; kind++) {
+        if (run[kind] != s->run[kind]) {
+            list_remove(kind, i);
+            s->run[kind] = run[kind];
+            list_add(kind, i);
+        }
     }
 }
 
@@ -114,29 +121,34 @@ static uint32_t aligned_starts(uint32_t align) {
     return at[hak_ctz32(align)];
 }
 
-static uint32_t fit_in(uint32_t i, uint32_t units, uint32_t align, bool *zeroed) {
+static uint32_t fit_in(uint32_t i, int kind, uint32_t units, uint32_t align, bool *zeroed) {
     struct super *s = super_at(i);
-    uint32_t at = runs_of(s->free, units) & aligned_starts(align);
-    uint32_t warm = runs_of(s->free & s->dirty, units) & aligned_starts(align);
+    uint32_t at = runs_of(kind == WARM ? s->free & s->dirty : s->free, units) & aligned_starts(align);
     if (!at) {
         return 0;
     }
-    uint32_t from = hak_ctz32(warm ? warm : at);
+    uint32_t from = hak_ctz32(at);
     *zeroed = (s->dirty & bits_of(from, units)) == 0;
     claim(i, bits_of(from, units));
     return i * S + from;
 }
 
-static uint32_t alloc_within(uint32_t units, uint32_t align, bool *zeroed) {
-    for (uint64_t lists = nonempty & ~hak_ones64(units); lists; lists &= lists - 1) {
-        for (uint32_t i = head[hak_ctz64(lists)]; i; i = super_at(i - 1)->next) {
-            uint32_t u = fit_in(i - 1, units, align, zeroed);
+static uint32_t alloc_kind(int kind, uint32_t units, uint32_t align, bool *zeroed) {
+    for (uint64_t lists = nonempty[kind] & ~hak_ones64(units); lists; lists &= lists - 1) {
+        for (uint32_t i = head[kind][hak_ctz64(lists)]; i; i = super_at(i - 1)->next[kind]) {
+            uint32_t u = fit_in(i - 1, kind, units, align, zeroed);
             if (u) {
                 return u;
             }
         }
     }
     return 0;
+}
+
+/* Memory that is resident already comes first: reuse before new. */
+static uint32_t alloc_within(uint32_t units, uint32_t align, bool *zeroed) {
+    uint32_t u = alloc_kind(WARM, units, align, zeroed);
+    return u ? u : alloc_kind(ANY, units, align, zeroed);
 }
 
 /* Units that are usable from super i on without a gap, at most units; the last super may be used in part. */
@@ -189,8 +201,9 @@ static void add_supers(uint32_t units) {
     for (uint32_t i = nsupers; i < nsupers + units / S; i++) {
         struct super *s = super_at(i);
         *s = (struct super){.free = i ? ~UINT32_C(0) : ~UINT32_C(1)}; /* unit 0 is nobody's: 0 means none */
-        s->longest = longest_run(s->free);
-        list_add(i);
+        s->run[ANY] = longest_run(s->free);
+        list_add(WARM, i);
+        list_add(ANY, i);
     }
     nsupers += units / S;
 }
@@ -224,7 +237,11 @@ uint32_t span_alloc(uint32_t units, uint32_t align, bool *zeroed) {
             break;
         }
     }
+    bool trade = u && *zeroed && dirty > TRADE_MIN && dirty * TRADE_SHARE > used;
     hak_lock_drop(&lock);
+    if (trade) { /* new pages will be touched while old ones lie idle where nothing fits: give as many back */
+        purge_trade(units);
+    }
     return u;
 }
 

@@ -10,7 +10,7 @@
     {                                                                                                                 \
         .size = HAK_CLASS_SIZE(c), .recip = (uint32_t)((0x100000000ull + HAK_CLASS_SIZE(c) - 1) / HAK_CLASS_SIZE(c)), \
         .nobj = NOBJ(HAK_CLASS_SIZE(c)), .units = UNITS(HAK_CLASS_SIZE(c)),                                           \
-        .cap = CLAMP(131072 / HAK_CLASS_SIZE(c), 4, 126), .batch = CLAMP(8192 / HAK_CLASS_SIZE(c), 1, 126),           \
+        .cap = CLAMP(131072 / HAK_CLASS_SIZE(c), 2, 126), .batch = CLAMP(8192 / HAK_CLASS_SIZE(c), 1, 126),           \
         .least = LEAST(NOBJ(HAK_CLASS_SIZE(c)))                                                                       \
     }
 #define ROW4(c) ROW(c), ROW((c) + 1), ROW((c) + 2), ROW((c) + 3)
