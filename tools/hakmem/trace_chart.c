@@ -83,7 +83,7 @@ void chart_row(struct chart *c, const char *label, unsigned series, double value
         return;
     if (c->rows == c->rows_room)
         c->row = xrealloc(c->row, (c->rows_room = c->rows_room * 2 + 16) * sizeof *c->row);
-    c->row[c->rows++] = (struct chart_row){xstrdup(label), xstrdup(remark ? remark : ""), value, low, high, series};
+    c->row[c->rows++] = (struct chart_row){xstrdup(label), xstrdup(remark ? remark : ""), value, low, high, 0, series};
 }
 
 void chart_point(struct chart *c, unsigned series, double x, double y) {

@@ -26,6 +26,7 @@ enum { SERIES_MOST = 12 };
 struct chart_row {
     char *label, *remark;    /* remark: a verdict, "" if none */
     double value, low, high; /* low, high: NAN if there is no interval */
+    double spread;           /* A/A spread: |ratio - 1| up to which nothing is to be believed; 0: not known */
     unsigned series;
 };
 
@@ -44,7 +45,6 @@ struct chart {
     struct chart_row *row;
     size_t rows, rows_room;
     struct chart_line line[SERIES_MOST];
-    double band; /* dot plots: |ratio - 1| up to which nothing is to be believed (A/A spread); 0: none */
 };
 
 struct chart *chart_new(enum chart_kind kind, enum unit unit, const char *key, const char *title);

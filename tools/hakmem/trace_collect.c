@@ -104,14 +104,23 @@ static bool image_known(const struct collector *c, const char *name) {
     return false;
 }
 
+/* Files are named PID-STAMP; a folder lists them in no order. */
+static int started_order(const struct dirent **a, const struct dirent **b) {
+    const char *x = strchr((*a)->d_name, '-'), *y = strchr((*b)->d_name, '-');
+    uint64_t s = x ? strtoull(x + 1, NULL, 16) : 0, t = y ? strtoull(y + 1, NULL, 16) : 0;
+    return (s > t) - (s < t);
+}
+
 static void collect_discover(struct collector *c) {
-    DIR *d = opendir(c->dir);
-    if (!d)
-        return;
-    for (struct dirent *e; (e = readdir(d));)
-        if (e->d_name[0] != '.' && !image_known(c, e->d_name))
-            image_open(c, e->d_name);
-    closedir(d);
+    struct dirent **list;
+    int n = scandir(c->dir, &list, NULL, started_order);
+    for (int i = 0; i < n; i++) {
+        if (list[i]->d_name[0] != '.' && !image_known(c, list[i]->d_name))
+            image_open(c, list[i]->d_name);
+        free(list[i]);
+    }
+    if (n >= 0)
+        free(list);
 }
 
 static size_t image_drain(struct collector *c, struct image *m) {

@@ -130,7 +130,7 @@ static void row_data(struct text *to, const struct chart *c, const struct chart_
 }
 
 static struct frame dots_frame(const struct chart *c, double width, double top, double bottom) {
-    double least = 1 - c->band, most = 1 + c->band;
+    double least = 1, most = 1;
     for (size_t i = 0; i < c->rows; i++) {
         double low = isfinite(c->row[i].low) ? c->row[i].low : c->row[i].value,
                high = isfinite(c->row[i].high) ? c->row[i].high : c->row[i].value;
@@ -164,6 +164,9 @@ static void dot_draw(const struct chart *c, struct text *to, const struct frame 
                      double y) {
     double x = place(f, r->value);
     row_data(to, c, r);
+    if (r->spread > 0)
+        text_add(to, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"12\" class=\"band\"/>",
+                 place(f, 1 - r->spread), y - 6, place(f, 1 + r->spread) - place(f, 1 - r->spread));
     if (isfinite(r->low)) {
         double a = place(f, r->low), b = place(f, r->high);
         text_add(to, "<path d=\"M%.1f %.1fv6m0-3H%.1fm0-3v6\" class=\"k%u\"/>", a, y - 3, b, r->series);
@@ -178,11 +181,6 @@ static double dots_draw(const struct chart *c, struct text *to, double width, do
     for (size_t i = 0; i < c->rows; i += row_marks(c, i))
         height += row_height(c, i, width);
     struct frame f = dots_frame(c, width, y, y + height);
-    if (c->band > 0)
-        text_add(to,
-                 "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" class=\"band\"><title>A/A spread: "
-                 "differences in here are not to be believed</title></rect>",
-                 place(&f, 1 - c->band), y, place(&f, 1 + c->band) - place(&f, 1 - c->band), height);
     ticks_ratio(to, &f);
     for (size_t i = 0; i < c->rows; i += row_marks(c, i)) {
         size_t n = row_marks(c, i);

@@ -106,14 +106,15 @@ static void section_ab(struct section *s, const json_t *doc) {
     char *title = xprintf("%s relative to %s", *b ? b : "B", *a ? a : "A");
     struct chart *c = section_chart(s, CHART_DOTS, UNIT_RATIO, "ratios", title);
     free(title);
-    chart_text(c, "Ratio with its 95 % bootstrap interval; 1 is no difference, left is less.");
+    chart_text(c, "Ratio with its 95 % bootstrap interval; 1 is no difference, left is less. Grey: the spread of "
+                  "identical runs.");
     chart_series(c, "ratio");
     for (size_t i = 0; i < json_array_size(measures); i++) {
         const json_t *m = json_array_get(measures, i);
         chart_row(c, string(m, "text"), 0, 1 + number(m, "change"), 1 + number(m, "low"), 1 + number(m, "high"),
                   string(m, "finding"));
-        if (strcmp(string(m, "name"), string(verdict, "measure")) == 0 && number(m, "spread") > 0)
-            c->band = number(m, "spread");
+        if (c->rows && number(m, "spread") > 0)
+            c->row[c->rows - 1].spread = number(m, "spread");
     }
     const char *part;
     json_t *value;

@@ -1,0 +1,160 @@
+/* record_prog.c : a program whose every allocation is known, for the tests of record, trace and replay.
+ * record_prog MODE N [END]: MODE is what it does N times, END how it ends (exit, _exit, abort, segv, kill). */
+#include <malloc.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { RING = 256, BLOCK = 100 };
+
+static _Atomic(void *) ring[RING];
+static long turns;
+
+/* N blocks of 100 bytes, all live at once, then freed in order. */
+static void mode_stack(void) {
+    void **block = calloc((size_t)turns, sizeof *block);
+    for (long i = 0; i < turns; i++)
+        block[i] = malloc(BLOCK);
+    for (long i = 0; i < turns; i++)
+        free(block[i]);
+    free(block);
+}
+
+/* One thread allocates, another frees. */
+static void *producer(void *unused) {
+    for (long i = 0; i < turns; i++) {
+        void *p = malloc((size_t)(BLOCK + i % 1000));
+        while (atomic_load(&ring[i % RING]))
+            sched_yield();
+        atomic_store(&ring[i % RING], p);
+    }
+    return unused;
+}
+
+static void *consumer(void *unused) {
+    for (long i = 0; i < turns; i++) {
+        void *p;
+        while (!(p = atomic_load(&ring[i % RING])))
+            sched_yield();
+        atomic_store(&ring[i % RING], NULL);
+        free(i % 4 ? p : realloc(p, 3000));
+    }
+    return unused;
+}
+
+static void mode_pair(void) {
+    pthread_t t[2];
+    pthread_create(&t[0], NULL, producer, NULL);
+    pthread_create(&t[1], NULL, consumer, NULL);
+    pthread_join(t[0], NULL);
+    pthread_join(t[1], NULL);
+}
+
+/* Threads that come and go, each with its own blocks, some of which the main thread frees. */
+static void *visitor(void *slot) {
+    void *keep = malloc(5000);
+    for (int i = 0; i < 50; i++)
+        free(malloc((size_t)(16 + i)));
+    *(void **)slot = keep;
+    return NULL;
+}
+
+static void mode_churn(void) {
+    for (long i = 0; i < turns; i++) {
+        pthread_t t[4];
+        void *left[4];
+        for (int k = 0; k < 4; k++)
+            pthread_create(&t[k], NULL, visitor, &left[k]);
+        for (int k = 0; k < 4; k++)
+            pthread_join(t[k], NULL);
+        for (int k = 0; k < 4; k++)
+            free(left[k]);
+    }
+}
+
+/* Every kind of call, once a turn. */
+static void mode_kinds(void) {
+    for (long i = 0; i < turns; i++) {
+        void *p = malloc(10), *q = calloc(3, 7), *r = NULL;
+        p = realloc(p, 2000);
+        r = aligned_alloc(64, 128);
+        free(r);
+        if (posix_memalign(&r, 4096, 100) == 0)
+            free(r);
+        r = memalign(32, 50);
+        free(r);
+        r = valloc(1);
+        free(r);
+        r = reallocarray(NULL, 5, 8);
+        free(r);
+        r = realloc(malloc(1), 0);
+        free(NULL);
+        free(q);
+        free(p);
+    }
+}
+
+/* A large block of which a part is touched, and one that is live at the end. */
+static void mode_large(void) {
+    for (long i = 0; i < turns; i++) {
+        char *p = malloc(8 << 20);
+        memset(p, 1, 1 << 20);
+        free(p);
+    }
+    char *last = malloc(16 << 20);
+    memset(last, 1, 2 << 20);
+}
+
+/* The child frees what it inherited and allocates; by fork(), and by the bare system call that no handler sees. */
+static void mode_fork(void) {
+    void **block = calloc((size_t)turns, sizeof *block);
+    for (long i = 0; i < turns; i++)
+        block[i] = malloc(BLOCK);
+    for (int bare = 0; bare < 2; bare++) {
+        pid_t pid = bare ? (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) : fork();
+        if (pid == 0) {
+            for (long i = 0; i < turns; i++)
+                free(block[i]);
+            for (long i = 0; i < turns; i++)
+                block[i] = malloc(200);
+            _exit(0);
+        }
+        waitpid(pid, NULL, 0);
+    }
+}
+
+static void end(const char *how) {
+    if (strcmp(how, "_exit") == 0)
+        _exit(3);
+    if (strcmp(how, "abort") == 0)
+        abort();
+    if (strcmp(how, "segv") == 0)
+        raise(SIGSEGV);
+    if (strcmp(how, "kill") == 0) {
+        usleep(300000); /* the sampling of large blocks comes every 100 ms */
+        kill(getpid(), SIGKILL);
+    }
+}
+
+int main(int argc, char **argv) {
+    static const struct {
+        const char *name;
+        void (*run)(void);
+    } mode[] = {{"stack", mode_stack}, {"pair", mode_pair},   {"churn", mode_churn},
+                {"kinds", mode_kinds}, {"large", mode_large}, {"fork", mode_fork}};
+    if (argc < 3)
+        return 2;
+    turns = strtol(argv[2], NULL, 10);
+    for (size_t i = 0; i < sizeof mode / sizeof *mode; i++)
+        if (strcmp(argv[1], mode[i].name) == 0)
+            mode[i].run();
+    end(argc > 3 ? argv[3] : "exit");
+    return 0;
+}

@@ -1,0 +1,178 @@
+#!/usr/bin/env python3
+"""`hakmem record`: every event of a program whose events are known, however it ends; and what it says to bad input."""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import unittest
+
+from record_common import LAB, PROG, TOOL, RecordTest, installed
+
+
+def count(summary, *keys):
+    return [summary[k] for k in keys]
+
+
+class Counts(RecordTest):
+    def test_stack(self):
+        s = self.trace(self.record(PROG, "stack", 5000))
+        self.assertEqual(s["threads"], 1)
+        self.assertGreaterEqual(s["peak_live_bytes"], 5000 * 108)
+        self.assertLess(s["peak_live_bytes"], 5000 * 108 + 8192)
+        hundred = [r for r in s["top_sizes"] if r["size"] == 100]
+        self.assertEqual(hundred, [{"size": 100, "blocks": 5000}])
+        self.assertEqual(count(s, "unknown_frees", "missed_frees"), [0, 0])
+
+    def test_kinds(self):
+        s = self.trace(self.record(PROG, "kinds", 300))
+        self.assertEqual(s["aligned"], 4 * 300)
+        self.assertGreaterEqual(s["callocs"], 300)
+        self.assertEqual(s["reallocs"], 300)
+        self.assertEqual(s["blocks"] - s["frees"], s["live_at_end_blocks"])
+        self.assertLess(s["live_at_end_blocks"], 5)
+        self.assertEqual(count(s, "unknown_frees", "missed_frees"), [0, 0])
+
+    def test_threads(self):
+        s = self.trace(self.record(PROG, "pair", 50000))
+        self.assertEqual(s["threads"], 3)
+        self.assertEqual(s["cross_thread"]["blocks"], 50000)
+        self.assertEqual(s["reallocs"], 12500)
+        self.assertEqual(count(s, "unknown_frees", "missed_frees"), [0, 0])
+
+    def test_threads_that_come_and_go(self):
+        s = self.trace(self.record(PROG, "churn", 30))
+        self.assertEqual(s["threads"], 121)
+        self.assertGreaterEqual(s["cross_thread"]["blocks"], 120)
+        self.assertEqual(count(s, "unknown_frees", "missed_frees"), [0, 0])
+
+    def test_under_other_allocators(self):
+        for lib in ("jemalloc", "mimalloc"):
+            if not installed(lib):
+                self.skipTest(f"{lib} is not installed")
+            s = self.trace(self.record(PROG, "stack", 2000, options=("--lib", lib)))
+            self.assertIn({"size": 100, "blocks": 2000}, s["top_sizes"])
+
+    def test_cxx_operators(self):
+        compiler = shutil.which("c++")
+        if not compiler:
+            self.skipTest("no C++ compiler")
+        source = self.path("new.cc")
+        with open(source, "w", encoding="utf-8") as f:
+            f.write(
+                "#include <new>\n#include <cstddef>\n#include <cstdlib>\n"
+                "template<class T> void sink(T *p) { asm volatile(\"\" : : \"r\"(p) : \"memory\"); }\n"
+                "struct alignas(64) A { char c[321]; };\n"
+                "int main(int argc, char **) { volatile size_t huge = 1ull << 62; for (int i = 0; i < 100; i++) {\n"
+                "  char *a = new char[777]; sink(a); delete[] a; int *b = new (std::nothrow) int; sink(b); delete b;\n"
+                "  A *c = new A; sink(c); delete c;\n"
+                "  if (argc == 1) try { char *d = new char[huge]; sink(d); delete[] d; } catch (const std::bad_alloc &) {}\n"
+                "  void *e = operator new(555); sink(e); operator delete(e, (size_t)555); } }\n"
+            )
+        subprocess.run([compiler, "-std=c++17", "-O1", "-fno-builtin", "-o", self.path("new"), source], check=True)
+        for lib in ("libc", *(l for l in ("jemalloc", "mimalloc") if installed(l))):
+            # mimalloc's operator new, compiled as C, ends the program where others throw
+            s = self.trace(self.record(self.path("new"), *(["calm"] if lib == "mimalloc" else []), options=("--lib", lib)))
+            for size in (777, 555, 384):
+                self.assertIn({"size": size, "blocks": 100}, s["top_sizes"], lib)
+            self.assertEqual(s["aligned"], 100, lib)
+            self.assertEqual(s["missed_frees"], 0, lib)
+            # the 100 bad_alloc objects are born below operator new, where nothing is recorded
+            self.assertLessEqual(s["unknown_frees"], 100, lib)
+
+
+class Ends(RecordTest):
+    def test_nothing_is_lost(self):
+        whole = self.trace(self.record(PROG, "pair", 20000))
+        for end, status in (("_exit", 3), ("abort", 134), ("segv", 139), ("kill", 137)):
+            s = self.trace(self.record(PROG, "pair", 20000, end, status=status))
+            self.assertEqual(count(s, "blocks", "reallocs"), count(whole, "blocks", "reallocs"), end)
+            self.assertTrue(s["whole"], end)
+
+    def test_touched_pages(self):
+        for end, status in (("exit", 0), ("_exit", 3), ("kill", 137)):
+            s = self.trace(self.record(PROG, "large", 4, end, status=status))
+            self.assertEqual(s["large_blocks"]["counted"], 4)
+            self.assertAlmostEqual(s["large_blocks"]["untouched_bytes"] / (4 * 7 << 20), 1, delta=0.01)
+            if installed("mimalloc"):
+                # 16 MiB live at the end, 2 of them touched: known even if nobody could tell any more
+                rss = self.replay(self.path("r.hkt"), "--lib", "libc", "--rounds", 1)["allocators"][0]["peak_rss"]
+                self.assertLess(rss, 6 << 20, end)
+
+    def test_fork(self):
+        out = self.record(PROG, "fork", 1000)
+        listed = json.loads(self.tool("trace", "--json", "--list", out).stdout)
+        self.assertEqual(sorted(p["forked"] for p in listed), [False, True, True])
+        for p in listed:
+            s = self.trace(out, "--process", p["pid"])
+            self.assertEqual(s["unknown_frees"], 0)
+            if p["forked"]:
+                self.assertGreaterEqual(s["inherited_blocks"], 1000)
+                self.assertIn({"size": 200, "blocks": 1000}, s["top_sizes"])
+
+    def test_exec(self):
+        out = self.record("/bin/sh", "-c", f"{PROG} stack 10; exec {PROG} stack 3000")
+        listed = json.loads(self.tool("trace", "--json", "--list", out).stdout)
+        self.assertEqual([p["program"] for p in listed].count("record_prog"), 2)
+        self.assertEqual(listed[0]["pid"], [p for p in listed if p["events"] > 6000][0]["pid"])
+
+    def test_background_process_is_followed(self):
+        s = self.trace(self.record("/bin/sh", "-c", f"(sleep 0.3; {PROG} stack 4000) & exit 0"))
+        self.assertIn({"size": 100, "blocks": 4000}, s["top_sizes"])
+
+    def test_status(self):
+        self.record("/bin/sh", "-c", "exit 42", status=42)
+
+
+class BadInput(RecordTest):
+    def refused(self, status, text, *args):
+        done = self.tool("record", *args, status=status)
+        self.assertIn(text, done.stderr)
+
+    def test_messages(self):
+        self.refused(2, "-o FILE", "--", PROG)
+        self.refused(2, "no command", "-o", self.path("x"))
+        self.refused(127, "no-such-command", "-o", self.path("x"), "--", "no-such-command")
+        self.refused(2, "static", "-o", self.path("x"), "--", os.path.join(LAB, "run_static_prog"))
+        self.refused(1, "No such file", "-o", self.path("no/such/x"), "--", PROG, "stack", 1)
+        self.refused(2, "no/such", "--scratch", self.path("no/such"), "-o", self.path("x"), "--", PROG, "stack", 1)
+        self.refused(1, "No space left", "-o", "/dev/full", "--", PROG, "stack", 200000)
+
+    def test_cut_file(self):
+        out = self.record(PROG, "stack", 100000)
+        with open(out, "r+b") as f:
+            f.truncate(os.path.getsize(out) * 2 // 3)
+        done = self.tool("trace", "--json", out)
+        self.assertIn("cut", done.stderr)
+        s = json.loads(done.stdout)
+        self.assertFalse(s["whole"])
+        self.assertGreater(s["blocks"], 20000)
+
+    def test_full_slots_are_waited_for(self):
+        """More events than all slots hold: the program waits for the parent, and nothing is lost."""
+        out = self.record(PROG, "stack", 400000, options=("--scratch", self.dir), env={**os.environ, "HAKMEM_RECORD_SLOTS": "16"})
+        self.assertIn({"size": 100, "blocks": 400000}, self.trace(out)["top_sizes"])
+
+
+class Overhead(RecordTest):
+    def test_under_twice(self):
+        """A malloc-heavy interpreter; CPU time of the program itself, the best of three."""
+        code = "d={str(i):[i,'v%d'%i] for i in range(150000)}; e=sorted(d.values()); print(len(e))"
+        env = {**os.environ, "PYTHONMALLOC": "malloc"}
+        timed = "import os,sys; os.environ['N']='1'; p=os.posix_spawn(sys.argv[1],sys.argv[1:],os.environ); _,s,u=os.wait4(p,0); print('cpu',u.ru_utime+u.ru_stime)"
+
+        def cpu(*before):
+            best = 1e9
+            for _ in range(3):
+                done = subprocess.run([*before, "/usr/bin/python3", "-c", timed, "/usr/bin/python3", "-c", code], capture_output=True, text=True, env=env, check=True)
+                best = min(best, float(done.stdout.split("cpu ")[1].split()[0]))
+            return best
+
+        plain = cpu()
+        recorded = cpu(TOOL, "record", "-o", self.path("o.hkt"), "--")
+        print(f"record: {recorded / plain:.2f} times the CPU time", file=sys.stderr)
+        self.assertLess(recorded / plain, 1.8)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""`hakmem trace`: the arithmetic of its figures on programs whose blocks are known."""
+import json
+import os
+import unittest
+
+from record_common import PROG, RecordTest
+
+
+class Figures(RecordTest):
+    @classmethod
+    def setUpClass(cls):
+        cls.summaries = {}
+
+    def summary(self, *args):
+        if args not in self.summaries:
+            self.summaries[args] = self.trace(self.record(PROG, *args))
+        return self.summaries[args]
+
+    def test_schemes(self):
+        """1,000,000 bytes in blocks of 100 and one table of 80,000: what each scheme takes for that."""
+        s = self.summary("stack", "10000")
+        waste = {r["scheme"]: r["bytes_at_peak"] for r in s["schemes"]}
+        other = s["peak_live_bytes"] - 10000 * 100 - 80000
+        self.assertLess(other, 8192)  # the dynamic loader's and libc's own
+        expect = {  # of 100 bytes; of 80,000 bytes
+            "step16": (112, 80000),
+            "four": (112, 81920),
+            "eight": (112, 81920),
+            "hakmem": (112, 81920),
+            "pow2": (128, 131072),
+            "jemalloc": (112, 81920),
+            "mimalloc": (112, 81920),
+            "glibc": (112, 80016),
+        }
+        self.assertEqual(set(waste), set(expect))
+        for name, (small, table) in expect.items():
+            self.assertAlmostEqual(waste[name], 10000 * small + table, delta=2 * other + 64, msg=name)
+
+    def test_histogram(self):
+        s = self.summary("stack", "10000")
+        self.assertEqual(sum(r["blocks"] for r in s["sizes"]), s["blocks"] + s["reallocs"])
+        row = [r for r in s["sizes"] if r["from"] <= 100 <= r["to"]]
+        self.assertEqual(len(row), 1)
+        self.assertGreaterEqual(row[0]["live_at_peak"], 10000)
+        self.assertEqual(row[0]["bytes"] // 100, row[0]["blocks"])
+        for a, b in zip(s["sizes"], s["sizes"][1:]):
+            self.assertLess(a["to"], b["from"])
+        self.assertEqual(sum(r["live_at_peak"] for r in s["sizes"]), s["peak_live_blocks"])
+
+    def test_lifetimes(self):
+        s = self.summary("stack", "10000")
+        self.assertEqual(sum(r["blocks"] for r in s["lifetimes"]), s["frees"])
+        self.assertEqual(s["blocks"] - s["frees"], s["live_at_end_blocks"])
+
+    def test_cross_thread(self):
+        s = self.summary("pair", "8000")
+        self.assertEqual(s["cross_thread"]["blocks"], 8000)
+        self.assertGreater(s["cross_thread"]["share"], 0.98)
+        self.assertEqual(self.summary("stack", "10000")["cross_thread"]["blocks"], 0)
+
+    def test_curve(self):
+        s = self.summary("stack", "10000")
+        self.assertEqual(max(v for _, v in s["live_over_time"]), s["peak_live_bytes"])
+        times = [t for t, _ in s["live_over_time"]]
+        self.assertEqual(times, sorted(times))
+
+
+class Text(RecordTest):
+    def test_text(self):
+        out = self.record(PROG, "stack", 1000)
+        text = self.tool("trace", out).stdout
+        for words in ("peak live", "lifetime", "never freed", "waste by size-class scheme", "powers of two", "record_prog"):
+            self.assertIn(words, text)
+        self.assertIn("record_prog", self.tool("trace", "--list", out).stdout)
+
+    def test_all(self):
+        out = self.record("/bin/sh", "-c", f"{PROG} stack 10; {PROG} stack 20")
+        every = json.loads(self.tool("trace", "--json", "--all", out).stdout)
+        self.assertEqual(len(every), len(json.loads(self.tool("trace", "--json", "--list", out).stdout)))
+        for s in every:
+            self.assertEqual(s["hakmem_trace"], 1)
+
+
+class BadInput(RecordTest):
+    def test_messages(self):
+        garbage = self.path("garbage")
+        with open(garbage, "wb") as f:
+            f.write(os.urandom(5000))
+        self.assertIn("not a recording", self.tool("trace", garbage, status=1).stderr)
+        self.assertIn("No such file", self.tool("trace", self.path("none"), status=1).stderr)
+        self.assertIn("give one recording", self.tool("trace", status=2).stderr)
+        out = self.record(PROG, "stack", 10)
+        self.assertIn("no such process", self.tool("trace", "--process", "nonsuch", out, status=2).stderr)
+
+    def test_damage(self):
+        """A block whose bytes were changed: what comes before it is shown, nothing crashes."""
+        out = self.record(PROG, "stack", 50000)
+        size = os.path.getsize(out)
+        for at in range(60, size, size // 23):
+            with open(out, "rb") as f:
+                data = bytearray(f.read())
+            data[at] ^= 0x5A
+            bad = self.path("bad.hkt")
+            with open(bad, "wb") as f:
+                f.write(data)
+            done = self.tool("trace", "--json", bad, status=None)
+            self.assertIn(done.returncode, (0, 1), done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
