@@ -21,7 +21,7 @@ static struct hak_mallinfo2 info_of(const struct stats *s) {
     size_t arena = s->units_used + s->units_dirty;
     struct hak_mallinfo2 m = {.arena = arena << HAK_UNIT_SHIFT, .hblks = s->huge, .hblkhd = s->huge_bytes};
     for (unsigned c = 0; c < HAK_CLASSES; c++) {
-        m.ordblks += s->cls[c].free;
+        m.ordblks += s->cls[c].avail;
     }
     m.smblks = s->cached_blocks;
     m.fsmblks = s->total.cached_thread;
@@ -100,7 +100,7 @@ static void stats_print(const struct stats *s) {
         const struct class_stats *k = &s->cls[c];
         if (k->slabs) {
             hak_warn("class %u: size %u, slabs %zu, live %zu, cached %zu, free %zu", c, hak_class[c].size, k->slabs,
-                     k->blocks - k->free - k->cached, k->cached, k->free);
+                     k->blocks - k->avail - k->cached, k->cached, k->avail);
         }
     }
 }
@@ -125,7 +125,7 @@ static void xml_classes(FILE *out, const struct stats *s) {
         const struct class_stats *k = &s->cls[c];
         if (k->slabs) {
             fprintf(out, "    <class size=\"%u\" slabs=\"%zu\" live=\"%zu\" cached=\"%zu\" free=\"%zu\"/>\n",
-                    hak_class[c].size, k->slabs, k->blocks - k->free - k->cached, k->cached, k->free);
+                    hak_class[c].size, k->slabs, k->blocks - k->avail - k->cached, k->cached, k->avail);
         }
     }
     fputs("  </classes>\n", out);

@@ -99,7 +99,7 @@ static void count_slab(struct walk *w, uint32_t u) {
     size_t size = hak_class[s->cls].size, touched = touched_in(u, s, size);
     c->slabs++;
     c->blocks += s->nobj;
-    c->free += s->avail;
+    c->avail += s->avail;
     w->bits_units += s->bump ? s->units : 0;
     w->touched += touched;
     if (s->avail == s->nobj) {
@@ -188,7 +188,7 @@ static void add_classes(struct stats *out) {
     struct hak_stats *t = &out->total;
     for (unsigned c = 0; c < HAK_CLASSES; c++) {
         struct class_stats *k = &out->cls[c];
-        size_t used = k->blocks - k->free;
+        size_t used = k->blocks - k->avail;
         k->cached = hak_min(k->cached, used); /* a racing owner may make it more */
         t->allocated += (used - k->cached) * hak_class[c].size;
         t->cached_thread += k->cached * hak_class[c].size;

@@ -10,8 +10,8 @@
 struct class_stats {
     size_t slabs;  /* in use */
     size_t blocks; /* that fit in them */
-    size_t free;   /* blocks in bitmaps and bump ranges */
-    size_t cached; /* blocks in magazines or on their way between threads; live: blocks - free - cached */
+    size_t avail;  /* blocks in bitmaps and bump ranges */
+    size_t cached; /* blocks in magazines or on their way between threads; live: blocks - avail - cached */
 };
 
 struct stats {

@@ -161,15 +161,16 @@ static uint32_t longest_of(uint32_t m) {
     return n;
 }
 
-static void check_super(struct verify *v, uint32_t i, uint32_t n) {
+/* kind: the lists by dirty runs, 0, or by free runs, 1. */
+static void check_super(struct verify *v, uint32_t i, uint32_t n, int kind) {
     const struct super *s = &hak_arena.supers[i];
-    uint32_t longest = longest_of(s->free);
-    VERIFY(v, s->longest == longest, "super %u: longest run %u, mask says %u", i, s->longest, longest);
-    VERIFY(v, s->next <= n && s->prev <= n, "super %u: links %u and %u, of %u supers", i, s->next, s->prev, n);
-    if (s->next && s->next <= n) {
-        const struct super *next = &hak_arena.supers[s->next - 1];
-        VERIFY(v, next->prev == i + 1 && next->longest == s->longest, "super %u: the next one, %u, does not agree", i,
-               s->next - 1);
+    uint32_t longest = longest_of(kind ? s->free : s->free & s->dirty), next = s->next[kind], prev = s->prev[kind];
+    VERIFY(v, s->run[kind] == longest, "super %u: longest run %u, mask says %u", i, s->run[kind], longest);
+    VERIFY(v, next <= n && prev <= n, "super %u: links %u and %u, of %u supers", i, next, prev, n);
+    if (next && next <= n) {
+        const struct super *after = &hak_arena.supers[next - 1];
+        VERIFY(v, after->prev[kind] == i + 1 && after->run[kind] == s->run[kind],
+               "super %u: the next one, %u, does not agree", i, next - 1);
     }
 }
 
@@ -178,7 +179,8 @@ static void check_supers(struct verify *v) {
     size_t dirty = 0, n = v->limit / HAK_SUPER_UNITS;
     span_stats_get(&spans);
     for (uint32_t i = 0; i < n; i++) {
-        check_super(v, i, (uint32_t)n);
+        check_super(v, i, (uint32_t)n, 0);
+        check_super(v, i, (uint32_t)n, 1);
         dirty += hak_popcount32(hak_arena.supers[i].free & hak_arena.supers[i].dirty);
     }
     VERIFY(v, spans.used == v->used, "spans: %zu units in use, the map has %zu", spans.used, v->used);

@@ -51,7 +51,7 @@ static void check_lists(struct verify *v, const struct heap *h) {
     uint32_t listed = 0;
     for (unsigned c = 0; c < HAK_CLASSES; c++) {
         uint32_t u = h->current[c];
-        if (u >= v->limit) {
+        if (u && u >= v->limit) {
             verify_fail(v, "heap %u: current slab of class %u is %u", h->id, c, u);
         } else if (u) {
             VERIFY(v, hak_arena.map[u] == (h->id << 8 | c), "heap %u: current slab %u of class %u has word %x", h->id,

@@ -111,9 +111,11 @@ static void supers(void **state) {
     PLANT(s->free, s->free | 1u << (u % HAK_SUPER_UNITS), "free in its super");
     u = (uint32_t)(hak_arena.limit - 1);
     s = &hak_arena.supers[u / HAK_SUPER_UNITS];
-    PLANT(s->longest, s->longest + 1, "longest");
-    PLANT(s->dirty, s->dirty ^ (s->free & (0 - s->free)), "dirty units");
-    PLANT(s->next, 1u << 30, "links");
+    PLANT(s->run[0], s->run[0] + 1, "longest");
+    PLANT(s->run[1], s->run[1] + 1, "longest");
+    PLANT(s->dirty, s->dirty ^ (s->free & (0 - s->free)), "mask says");
+    PLANT(s->next[0], 1u << 30, "links");
+    PLANT(s->prev[1], 1u << 30, "links");
     PLANT(slab_bits(u)[3], 1, "not clear");
 }
 

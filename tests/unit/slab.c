@@ -1,0 +1,232 @@
+/* slab.c : blocks between bitmaps and whoever takes them: order, runs, buckets, release, claims, double frees, refusals. */
+#include "cold/slab.h"
+#include "cold/slab_list.h"
+#include "cold/span.h"
+#include "unit.h"
+
+enum { MANY = 60000 };
+static struct heap *heap;
+static uintptr_t v[MANY];
+
+static int setup(void **state) {
+    (void)state;
+    unit_start();
+    heap = heap_acquire(HEAP_FIRST_CLASS);
+    return heap ? 0 : -1;
+}
+
+static unsigned take_many(unsigned cls, unsigned n) {
+    unsigned got = 0;
+    while (got < n) {
+        unsigned k = slab_take(heap, cls, v + got, (unsigned)hak_min(n - got, 126));
+        assert_true(k > 0 && k <= 126);
+        got += k;
+    }
+    return got;
+}
+
+static void empty_again(void) {
+    for (unsigned c = 0; c < HAK_CLASSES; c++) {
+        slab_drop_current(heap, c);
+    }
+    unit_verify();
+    assert_int_equal(heap->slab_bytes, 0);
+    assert_int_equal(heap->free_bytes, 0);
+}
+
+static void ascending_pops(void **state) {
+    (void)state;
+    unsigned n = slab_take(heap, 4, v, 100);
+    assert_int_equal(n, 100);
+    for (unsigned i = 1; i < n; i++) {
+        assert_int_equal(v[i - 1] - v[i], hak_class[4].size);
+    }
+    slab_settle(heap, 4, v, n);
+    empty_again();
+}
+
+/* Every class: all of three slabs' blocks, each once and in its place; settled in a random order. */
+static void every_class(void **state) {
+    (void)state;
+    uint64_t seed = 7;
+    for (unsigned c = 0; c < HAK_CLASSES_FIXED; c++) {
+        unsigned n = hak_class[c].nobj * 3u;
+        take_many(c, n);
+        for (unsigned i = 0; i < n; i++) {
+            assert_true(slab_block_start(slab_head(unit_of((void *)v[i])), (void *)v[i]));
+            assert_false(slab_block_start(slab_head(unit_of((void *)v[i])), (char *)v[i] + 8));
+            assert_false(slab_block_free(slab_head(unit_of((void *)v[i])), (void *)v[i]));
+            *(size_t *)v[i] = i;
+        }
+        for (unsigned i = 0; i < n; i++) {
+            assert_int_equal(*(size_t *)v[i], i); /* nobody else got it */
+        }
+        for (unsigned i = n; i > 1; i--) {
+            size_t k = unit_below(&seed, i);
+            uintptr_t t = v[i - 1];
+            v[i - 1] = v[k];
+            v[k] = t;
+        }
+        for (unsigned i = 0; i < n; i += 50) {
+            slab_settle(heap, c, v + i, (unsigned)hak_min(n - i, 50));
+        }
+        unit_verify();
+    }
+    empty_again();
+}
+
+/* Up, down, broken by holes: whatever the run detection sees, the bitmap is the same. */
+static void runs(void **state) {
+    (void)state;
+    for (unsigned hole = 0; hole < 40; hole++) {
+        take_many(1, 2048 * 2);
+        for (unsigned i = 0, n = 0; i < 4096; i += n) {
+            n = (unsigned)hak_min(4096 - i, 8 + hole * 3);
+            if (hole % 2) {
+                for (unsigned a = i, b = i + n - 1; a < b; a++, b--) {
+                    uintptr_t t = v[a];
+                    v[a] = v[b];
+                    v[b] = t;
+                }
+            }
+            if (hole % 3 == 1) {
+                uintptr_t t = v[i + n / 2];
+                v[i + n / 2] = v[i];
+                v[i] = t;
+            }
+            slab_settle(heap, 1, v + i, n);
+        }
+        unit_verify();
+    }
+    empty_again();
+}
+
+static void random_model(void **state) {
+    (void)state;
+    enum { LIVE = 3000 };
+    static uintptr_t live[LIVE];
+    static uint8_t cls[LIVE];
+    uint64_t seed = 3;
+    for (int i = 0; i < 60000; i++) {
+        size_t k = unit_below(&seed, LIVE);
+        if (live[k]) {
+            slab_settle(heap, cls[k], &live[k], 1);
+            live[k] = 0;
+        } else {
+            cls[k] = (uint8_t)unit_below(&seed, HAK_CLASSES_FIXED);
+            assert_int_equal(slab_take(heap, cls[k], &live[k], 1), 1);
+        }
+        if (i % 5000 == 0) {
+            unit_verify();
+        }
+    }
+    for (size_t k = 0; k < LIVE; k++) {
+        if (live[k]) {
+            slab_settle(heap, cls[k], &live[k], 1);
+        }
+    }
+    empty_again();
+}
+
+/* The free pages of a partial slab go and come back; the blocks stay where they are. */
+static void claims(void **state) {
+    (void)state;
+    unsigned n = take_many(30, hak_class[30].nobj * 2u);
+    uint32_t u = 0;
+    for (unsigned i = 0; i < n; i++) {
+        uint32_t at = slab_head(unit_of((void *)v[i]));
+        u = at != heap->current[30] ? at : u;
+    }
+    assert_true(u != 0);
+    unsigned kept = 0;
+    for (unsigned i = 0; i < n; i++) {
+        if (slab_head(unit_of((void *)v[i])) == u && v[i] > (uintptr_t)unit_address(u) + 20000) {
+            slab_settle(heap, 30, &v[i], 1);
+        } else {
+            v[kept++] = v[i];
+        }
+    }
+    struct slab_claim c;
+    size_t before = heap->free_bytes;
+    assert_true(slab_claim_pages(heap, u, &c));
+    assert_true(c.npages >= 8 && heap->free_bytes < before);
+    slab_unclaim(heap, &c, true);
+    assert_int_equal(heap->free_bytes, before);
+    unit_verify();
+    assert_false(slab_claim_pages(heap, u, &c)); /* they are gone already */
+    for (unsigned i = 0; i < kept; i++) {
+        slab_settle(heap, 30, &v[i], 1);
+    }
+    empty_again();
+}
+
+static void release_all(void **state) {
+    (void)state;
+    for (unsigned c = 0; c < HAK_CLASSES_FIXED; c++) {
+        take_many(c, hak_class[c].nobj + 1u);
+    }
+    size_t used = span_used();
+    slab_release_all(heap);
+    memset(heap->current, 0, sizeof heap->current);
+    assert_true(span_used() < used);
+    empty_again();
+}
+
+static void settle_twice(void) {
+    slab_take(heap, 5, v, 4);
+    slab_settle(heap, 5, v, 1);
+    slab_settle(heap, 5, v, 1);
+}
+static void settle_twice_in_a_run(void) {
+    slab_take(heap, 5, v, 100);
+    slab_settle(heap, 5, v + 50, 1);
+    slab_settle(heap, 5, v, 100);
+}
+static void settle_never_taken(void) {
+    slab_take(heap, 5, v, 4);
+    v[0] += 10 * hak_class[5].size;
+    slab_settle(heap, 5, v, 1);
+}
+static void settle_interior(void) {
+    slab_take(heap, 5, v, 4);
+    v[0] += 16;
+    slab_settle(heap, 5, v, 1);
+}
+
+static void corruption_dies(void **state) {
+    (void)state;
+    unit_child(settle_twice, "hakmem: free(): double free or corruption 0x");
+    unit_child(settle_twice_in_a_run, "double free or corruption");
+    unit_child(settle_never_taken, "double free or corruption");
+    unit_child(settle_interior, "hakmem: free(): invalid pointer 0x");
+}
+
+static unsigned taken;
+
+static void take_attempt(void) {
+    while (taken < 40000) {
+        unsigned n = slab_take(heap, 50, v + taken, 20);
+        if (!n) {
+            return;
+        }
+        taken += n;
+    }
+}
+
+static void refusals(void **state) {
+    (void)state;
+    unit_sweep(take_attempt, false);
+    assert_int_equal(taken >= 40000, 1);
+    for (unsigned i = 0; i < taken; i += 100) {
+        slab_settle(heap, 50, v + i, (unsigned)hak_min(100, taken - i));
+    }
+    empty_again();
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ascending_pops),  cmocka_unit_test(every_class), cmocka_unit_test(runs),
+        cmocka_unit_test(random_model),    cmocka_unit_test(claims),      cmocka_unit_test(release_all),
+        cmocka_unit_test(corruption_dies), cmocka_unit_test(refusals)};
+    return cmocka_run_group_tests(tests, setup, 0);
+}
