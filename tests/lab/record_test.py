@@ -150,7 +150,7 @@ class BadInput(RecordTest):
 
     def test_full_slots_are_waited_for(self):
         """More events than all slots hold: the program waits for the parent, and nothing is lost."""
-        out = self.record(PROG, "stack", 400000, options=("--scratch", self.dir), env={**os.environ, "HAKMEM_RECORD_SLOTS": "16"})
+        out = self.record(PROG, "stack", 400000, options=("--scratch", self.dir), env={**os.environ, "HAKRECORD_SLOTS": "16"})
         self.assertIn({"size": 100, "blocks": 400000}, self.trace(out)["top_sizes"])
 
 

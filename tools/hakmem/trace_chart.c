@@ -116,8 +116,15 @@ void chart_free(struct chart *c) {
     free(c);
 }
 
+static bool has_intervals(const struct chart *c) {
+    for (size_t i = 0; i < c->rows; i++)
+        if (isfinite(c->row[i].low) || *c->row[i].remark)
+            return true;
+    return false;
+}
+
 static void table_rows(const struct chart *c, struct text *to) {
-    bool interval = c->kind == CHART_DOTS, named = c->series_used > 1;
+    bool interval = has_intervals(c), named = c->series_used > 1;
     text_add(to, "<thead><tr><th scope=\"col\">%s</th>%s<th scope=\"col\">Value</th>%s</tr></thead><tbody>\n", "Row",
              named ? "<th scope=\"col\">Of</th>" : "",
              interval ? "<th scope=\"col\">95 % interval</th><th scope=\"col\">Finding</th>" : "");

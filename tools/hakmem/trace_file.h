@@ -96,6 +96,6 @@ bool trace_cursor_bad(const struct trace_cursor *c);
 void trace_cursor_close(struct trace_cursor *c);
 
 /* malloc that ends the program with a clear message when there is no memory. */
-void *trace_alloc(void *old, size_t size);
+void *trace_alloc(void *old, size_t size) __attribute__((returns_nonnull));
 
 #endif

@@ -1,6 +1,7 @@
 /* trace_objects.c : see trace_objects.h.
  * Invariant  an address is in the map exactly while its object is live and not inside a realloc */
 #include "trace_objects.h"
+#include "util.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -74,14 +75,17 @@ static uint32_t map_take(struct walker *w, uint64_t addr) {
     return object;
 }
 
+static void objects_grow(struct walker *w) {
+    w->room = w->room * 2 + 1024;
+    w->object = trace_alloc(w->object, w->room * sizeof *w->object);
+    w->spare = trace_alloc(w->spare, w->room * sizeof *w->spare);
+}
+
 static uint32_t object_new(struct walker *w) {
     if (w->spares)
         return w->spare[--w->spares];
-    if (w->objects == w->room) {
-        w->room = w->room * 2 + 1024;
-        w->object = trace_alloc(w->object, w->room * sizeof *w->object);
-        w->spare = trace_alloc(w->spare, w->room * sizeof *w->spare);
-    }
+    if (w->objects == w->room)
+        objects_grow(w);
     w->counts->objects = w->objects + 1;
     return (uint32_t)w->objects++;
 }
@@ -244,11 +248,17 @@ static void walk_threads(struct walker *w, size_t threads) {
 static bool walk_stream(struct walker *w, const struct trace_file *f, const struct trace_stream *s, uint64_t until) {
     uint32_t thread;
     struct trace_cursor *c = trace_cursor_open(f, s);
+    struct progress progress;
+    if (!w->room)
+        objects_grow(w);
     walk_threads(w, s->threads);
+    progress_begin(&progress, "reading the recording");
     for (const struct trace_event *e; (e = trace_cursor_next(c, &thread)) && e->stamp < until;) {
-        w->counts->events++;
+        if (w->counts->events++ % 65536 == 0)
+            progress_show(&progress, (double)w->counts->events / (double)s->events, trace_name(s));
         walk_event(w, e, thread);
     }
+    progress_end(&progress);
     bool bad = trace_cursor_bad(c);
     trace_cursor_close(c);
     return !bad;

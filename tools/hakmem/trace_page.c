@@ -76,7 +76,7 @@ static void page_chart(struct text *to, const struct chart *c, size_t section, s
     text_add(to,
              "<details%s><summary>The figures as a table</summary><div class=\"scroll\" tabindex=\"0\" role=\"region\" "
              "aria-labelledby=\"h%zu-%zu\">",
-             c->kind == CHART_DOTS ? " open" : "", section, n);
+             c->kind == CHART_DOTS && c->rows <= 12 ? " open" : "", section, n);
     chart_table(c, to);
     text_add(to, "</div></details></figure>\n");
 }

@@ -133,14 +133,21 @@ static void section_ab(struct section *s, const json_t *doc) {
     facts_add(&s->facts, get(doc, "machine"));
 }
 
+/* The benches' own names for what they measure, in words. */
+static const char *bench_measure(const char *name) {
+    return strcmp(name, "ns_per_op") == 0      ? "time of an operation"
+           : strcmp(name, "peak_rss_kib") == 0 ? "peak RSS"
+                                               : name;
+}
+
 static void section_bench(struct section *s, const json_t *doc) {
     const json_t *rows = get(doc, "rows"), *means = get(doc, "geomeans");
     s->title = xstrdup("Benches relative to libc");
     struct chart *mean = section_chart(s, CHART_DOTS, UNIT_RATIO, "means", "Geometric means relative to libc");
     for (size_t i = 0; i < json_array_size(means); i++) {
         const json_t *m = json_array_get(means, i);
-        chart_row(mean, string(m, "measure"), chart_series(mean, string(m, "label")), number(m, "ratio"), (double)NAN,
-                  (double)NAN, "");
+        chart_row(mean, bench_measure(string(m, "measure")), chart_series(mean, string(m, "label")), number(m, "ratio"),
+                  (double)NAN, (double)NAN, "");
     }
     struct chart *c = NULL;
     for (size_t i = 0; i < json_array_size(rows); i++) {
@@ -151,10 +158,11 @@ static void section_bench(struct section *s, const json_t *doc) {
             ;
         if (at == s->charts && s->charts == CHARTS_MOST)
             continue;
-        char *title = xprintf("%s relative to libc", string(row, "measure"));
+        char *title = xprintf("Each bench's %s relative to libc", bench_measure(string(row, "measure")));
         c = at < s->charts ? s->chart[at] : section_chart(s, CHART_DOTS, UNIT_RATIO, string(row, "measure"), title);
         free(title);
-        chart_text(c, "Ratio with its 95 % interval; 1 is libc, left is less.");
+        chart_text(c, "Ratio with its 95 % interval; 1 is libc, left is less. libc' is libc again: what no difference "
+                      "looks like.");
         char *name = xprintf("%s %s", string(row, "bench"), string(row, "case"));
         for (size_t k = 0; k < json_array_size(ratios); k++) {
             const json_t *r = json_array_get(ratios, k);

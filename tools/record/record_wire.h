@@ -17,8 +17,9 @@
 #include <time.h>
 
 #define WIRE_MAGIC 0x3165726977686b48ull /* "Hkhwire1" */
-#define WIRE_ENV_DIR "HAKMEM_RECORD_DIR"
-#define WIRE_ENV_SLOTS "HAKMEM_RECORD_SLOTS"
+/* Not HAKMEM_...: those are the options of the library, which would warn of them. */
+#define WIRE_ENV_DIR "HAKRECORD_DIR"
+#define WIRE_ENV_SLOTS "HAKRECORD_SLOTS"
 
 enum {
     WIRE_SLOT_BYTES = 65536,
