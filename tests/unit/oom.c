@@ -35,7 +35,7 @@ static size_t some_size(uint64_t *seed) {
 static void program(uint64_t seed) {
     void *slot[SLOTS] = {0};
     size_t size[SLOTS] = {0};
-    for (int i = 0; i < 2500; i++) {
+    for (int i = 0; i < 1500; i++) {
         size_t k = unit_below(&seed, SLOTS), n = some_size(&seed);
         REQUIRE(!slot[k] || size[k] == 0 || *(unsigned char *)slot[k] == (unsigned char)k);
         if (slot[k] && i % 3) {
