@@ -160,7 +160,7 @@ static uint64_t pages_counted(int pagemap, uint64_t addr, uint64_t size) {
 /* Counts the touched pages of large live blocks, so that they are known if the program is killed. */
 static void image_sample_pages(struct image *m, double now) {
     struct wire_large *table = (struct wire_large *)((char *)m->head + WIRE_LARGE_AT);
-    if (now < m->pages_due)
+    if (now < m->pages_due || !atomic_load_explicit(&m->head->larges, memory_order_relaxed))
         return;
     if (m->pagemap < 0) {
         char path[64];
@@ -213,7 +213,8 @@ static void image_end(struct collector *c, struct image *m) {
     s->thread = UINT32_MAX;
     s->base = wire_stamp();
     size_t n = 0;
-    for (unsigned i = 0; i < WIRE_LARGE_MAX && n < WIRE_EVENTS; i++) {
+    bool any = atomic_load_explicit(&m->head->larges, memory_order_relaxed);
+    for (unsigned i = 0; any && i < WIRE_LARGE_MAX && n < WIRE_EVENTS; i++) {
         uint64_t addr = atomic_load_explicit(&table[i].addr, memory_order_relaxed);
         uint64_t pages = atomic_load_explicit(&table[i].pages, memory_order_relaxed);
         if (addr > 1 && pages) {

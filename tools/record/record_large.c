@@ -54,6 +54,7 @@ void record_large_add(uintptr_t addr, size_t size) {
     int fresh = e && atomic_load_explicit(&e->addr, memory_order_relaxed) == 0;
     if (e && (!fresh || used < WIRE_LARGE_MAX * 3 / 4)) {
         used += (uint32_t)fresh;
+        atomic_store_explicit(&record_head()->larges, used, memory_order_relaxed);
         e->size = size;
         atomic_store_explicit(&e->pages, 0, memory_order_relaxed);
         /* rel: pairs with the parent's sampling */
@@ -105,7 +106,9 @@ uint32_t record_large_remove(uintptr_t addr) {
 }
 
 void record_large_snapshot(struct lane *l) {
-    for (unsigned i = 0; i < WIRE_LARGE_MAX; i++) {
+    for (unsigned i = 0; i < WIRE_LARGE_MAX && used; i++) {
+        if (atomic_load_explicit(&table[i].addr, memory_order_relaxed) <= 1)
+            continue;
         table_lock();
         uint64_t addr = atomic_load_explicit(&table[i].addr, memory_order_relaxed), size = table[i].size;
         table_unlock();

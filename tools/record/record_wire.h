@@ -82,8 +82,9 @@ struct wire_head {
     uint64_t parent_start;
     _Atomic uint64_t lost;      /* events that found no slot */
     _Atomic uint64_t untracked; /* large blocks that found no room in the table */
-    _Atomic uint32_t threads;   /* serial numbers given out */
-    _Atomic uint32_t ready;     /* the fields above are filled in */
+    _Atomic uint32_t larges;  /* entries of the table of large blocks that hold or held one; 0: it was never touched */
+    _Atomic uint32_t threads; /* serial numbers given out */
+    _Atomic uint32_t ready;   /* the fields above are filled in */
     _Atomic uint32_t parent_gone;
     _Atomic uint32_t state[WIRE_SLOTS_MAX];
     char exe[WIRE_PATH];
