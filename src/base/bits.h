@@ -9,6 +9,7 @@
 
 HAK_INLINE unsigned hak_ctz64(uint64_t v) { return (unsigned)__builtin_ctzll(v); }
 HAK_INLINE unsigned hak_ctz32(uint32_t v) { return (unsigned)__builtin_ctz(v); }
+HAK_INLINE unsigned hak_clz32(uint32_t v) { return (unsigned)__builtin_clz(v); }
 HAK_INLINE unsigned hak_popcount64(uint64_t v) { return (unsigned)__builtin_popcountll(v); }
 HAK_INLINE unsigned hak_popcount32(uint32_t v) { return (unsigned)__builtin_popcount(v); }
 

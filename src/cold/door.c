@@ -32,7 +32,12 @@ HAK_COLD static void tick(struct thread_cache *t, struct heap *h) {
     }
 }
 
+/* A signal handler that met the cold path returns through here with busy still set: it leaves the housekeeping to the call it interrupted. */
 static void leave(struct thread_cache *t, struct heap *h) {
+    if (t->busy > 1) {
+        t->busy--;
+        return;
+    }
     if (HAK_UNLIKELY(++h->events % TICK_EVENTS == 0)) {
         tick(t, h);
     }

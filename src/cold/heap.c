@@ -64,7 +64,7 @@ static struct heap *pop_idle(enum heap_kind kind) {
     struct heap *h = idle[kind];
     if (h) {
         idle[kind] = h->next_idle;
-        h->idle = false;
+        hak_store_rlx(&h->idle, false);
     }
     return h;
 }
@@ -78,7 +78,7 @@ struct heap *heap_acquire(enum heap_kind kind) {
 
 void heap_release(struct heap *h) {
     hak_lock_take(&lock);
-    h->idle = true;
+    hak_store_rlx(&h->idle, true);
     h->next_idle = idle[h->kind];
     idle[h->kind] = h;
     hak_lock_drop(&lock);

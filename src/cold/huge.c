@@ -129,7 +129,7 @@ static char *take_cached(size_t *size) {
     if (cached.at && cached.size >= *size && cached.size - *size <= *size / 8) {
         at = cached.at;
         *size = cached.size;
-        cached.at = 0;
+        hak_store_rlx(&cached.at, 0);
     }
     hak_lock_drop(&lock);
     return at;
@@ -186,8 +186,8 @@ static char *keep(char *at, size_t *size) {
     hak_lock_take(&lock);
     char *old = cached.at;
     size_t old_size = cached.size;
-    cached.at = at;
-    cached.size = *size;
+    hak_store_rlx(&cached.at, at);
+    hak_store_rlx(&cached.size, *size);
     cached.epoch = purge_epoch();
     hak_lock_drop(&lock);
     *size = old_size;
@@ -249,7 +249,7 @@ size_t huge_purge(uint32_t epoch) {
     if (cached.at && (epoch == UINT32_MAX || (int32_t)(cached.epoch - epoch) <= 0)) {
         at = cached.at;
         size = cached.size;
-        cached.at = 0;
+        hak_store_rlx(&cached.at, 0);
     }
     hak_lock_drop(&lock);
     if (at) {
@@ -257,6 +257,8 @@ size_t huge_purge(uint32_t epoch) {
     }
     return at ? size : 0;
 }
+
+size_t huge_cached_units(void) { return hak_load_rlx(&cached.at) ? hak_load_rlx(&cached.size) >> HAK_UNIT_SHIFT : 0; }
 
 void huge_stats(size_t *live, size_t *count, size_t *kept) {
     hak_lock_take(&lock);

@@ -16,6 +16,8 @@ HAK_HIDDEN void *huge_resize(void *p, size_t n);
 HAK_HIDDEN void huge_free_heap(uint32_t heap);
 /* Gives the cached mapping back if it was freed before epoch; returns its bytes. */
 HAK_HIDDEN size_t huge_purge(uint32_t epoch);
+/* Units that the cached mapping would fill, without the lock. */
+HAK_HIDDEN size_t huge_cached_units(void);
 HAK_HIDDEN void huge_stats(size_t *live, size_t *count, size_t *cached);
 HAK_HIDDEN void huge_lock(void);
 HAK_HIDDEN void huge_unlock(void);

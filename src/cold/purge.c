@@ -25,8 +25,11 @@ static size_t purge_spans(uint32_t epoch, size_t keep_units) {
     uint32_t cursor = 0, units = 0, u;
     size_t done = 0;
     while (span_dirty() > keep_units && (u = span_claim_dirty(&cursor, epoch, &units)) != 0) {
+        size_t left = span_dirty(), spare = left < keep_units ? hak_min(keep_units - left, units) : 0;
+        units -= (uint32_t)spare;
         bool gone = os_purge(unit_address(u), (size_t)units << HAK_UNIT_SHIFT) == 0;
         span_free(u, units, !gone);
+        span_free(u + units, (uint32_t)spare, true);
         if (!gone) {
             break; /* locked memory: it stays */
         }
@@ -86,8 +89,9 @@ static size_t purge_heap(struct heap *h) {
 
 void purge_trade(uint32_t units) {
     size_t now = span_dirty();
-    purge_spans(UINT32_MAX, now > units ? now - units : 0);
-    huge_purge(UINT32_MAX);
+    if (!huge_purge(UINT32_MAX)) {
+        purge_spans(UINT32_MAX, now > units ? now - units : 0);
+    }
 }
 
 size_t purge_all(size_t keep) {

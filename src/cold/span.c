@@ -8,13 +8,14 @@
 #include "base/bits.h"
 #include "base/lock.h"
 #include "cold/arena.h"
+#include "cold/huge.h"
 #include "cold/purge.h"
 #include "layout/arena.h"
 #include "layout/super.h"
 #include "os/os.h"
 
 enum { LISTS = HAK_SUPER_UNITS + 1, S = HAK_SUPER_UNITS };
-enum { TRADE_MIN = 64, TRADE_SHARE = 8 }; /* 4 MiB, an eighth of what is used */
+enum { TRADE_MIN = 32, TRADE_SHARE = 4, TRADE_SHARE_HUGE = 16 }; /* 2 MiB; a fourth, a sixteenth of what is used */
 
 static hak_lock lock = HAK_LOCK_INIT(HAK_RANK_CENTRAL);
 enum { WARM, ANY, KINDS };          /* by the longest run of dirty units, which cost no page fault, and of any */
@@ -96,8 +97,8 @@ static void claim(uint32_t i, uint32_t bits) {
     struct super *s = super_at(i);
     HAK_ASSERT((s->free & bits) == bits);
     s->free &= ~bits;
-    used += hak_popcount32(bits);
-    dirty -= hak_popcount32(bits & s->dirty);
+    hak_store_rlx(&used, used + hak_popcount32(bits));
+    hak_store_rlx(&dirty, dirty - hak_popcount32(bits & s->dirty));
     peak = hak_max(peak, used);
     relist(i);
 }
@@ -107,8 +108,8 @@ static void release(uint32_t i, uint32_t bits, bool touched) {
     HAK_ASSERT((s->free & bits) == 0);
     s->free |= bits;
     s->dirty = touched ? s->dirty | bits : s->dirty & ~bits;
-    used -= hak_popcount32(bits);
-    dirty += hak_popcount32(bits & s->dirty);
+    hak_store_rlx(&used, used - hak_popcount32(bits));
+    hak_store_rlx(&dirty, dirty + hak_popcount32(bits & s->dirty));
     if (touched) {
         s->epoch = purge_epoch();
     }
@@ -151,50 +152,65 @@ static uint32_t alloc_within(uint32_t units, uint32_t align, bool *zeroed) {
     return u ? u : alloc_kind(ANY, units, align, zeroed);
 }
 
-/* Units that are usable from super i on without a gap, at most units; the last super may be used in part. */
-static uint32_t run_at(uint32_t i, uint32_t units) {
-    uint32_t n = 0;
-    for (; i < nsupers && n < units; i++) {
-        uint32_t m = super_at(i)->free;
-        if (m != ~UINT32_C(0)) {
-            return n + (~m ? hak_ctz32(~m) : S);
-        }
-        n += S;
+/* A run of units, super by super: the next super's number and bits. False at the run's end. */
+static bool next_piece(uint32_t *unit, uint32_t *units, uint32_t *super, uint32_t *bits) {
+    uint32_t from = *unit % S, n = *units < S - from ? *units : S - from;
+    *super = *unit / S;
+    *bits = bits_of(from, n);
+    *unit += n;
+    *units -= n;
+    return n != 0;
+}
+
+static uint32_t count_clean(uint32_t unit, uint32_t units) {
+    uint32_t i, bits, n = 0;
+    while (next_piece(&unit, &units, &i, &bits)) {
+        n += hak_popcount32(bits & ~super_at(i)->dirty);
     }
     return n;
 }
 
-static void claim_run(uint32_t i, uint32_t units, bool *zeroed) {
-    *zeroed = true;
-    for (; units; i++) {
-        uint32_t n = units < S ? units : S;
-        *zeroed = *zeroed && (super_at(i)->dirty & bits_of(0, n)) == 0;
-        claim(i, bits_of(0, n));
-        units -= n;
+static void claim_run(uint32_t unit, uint32_t units) {
+    uint32_t i, bits;
+    while (next_piece(&unit, &units, &i, &bits)) {
+        claim(i, bits);
     }
 }
 
-/* Best fit over runs of free supers; *tail: units free at the arena's end, for growth to build on. */
-static uint32_t alloc_across(uint32_t units, bool *zeroed, uint32_t *tail) {
-    uint32_t best = 0, best_len = UINT32_MAX;
-    bool found = false;
-    *tail = 0;
-    for (uint32_t i = 0; i < nsupers;) {
-        uint32_t len = run_at(i, UINT32_MAX);
-        if (len >= units && len < best_len) {
-            best = i;
-            best_len = len;
-            found = true;
+struct fit {
+    uint32_t at, len, clean;
+};
+
+/* The free run [from, end) as a place for units: the fewest clean units win, then the tightest run. */
+static void consider(struct fit *best, uint32_t from, uint32_t end, uint32_t units, uint32_t align) {
+    from = (uint32_t)hak_align_up(from, align);
+    if (end < from || end - from < units) {
+        return;
+    }
+    struct fit f = {from, end - from, count_clean(from, units)};
+    if (!best->at || f.clean < best->clean || (f.clean == best->clean && f.len < best->len)) {
+        *best = f;
+    }
+}
+
+/* Over all free runs that cross supers; *tail: units free at the arena's end, for growth to build on. */
+static uint32_t alloc_across(uint32_t units, uint32_t align, bool *zeroed, uint32_t *tail) {
+    struct fit best = {0, 0, 0};
+    uint32_t start = 1;
+    for (uint32_t i = 0; i < nsupers; i++) {
+        uint32_t taken = ~super_at(i)->free;
+        if (taken && i) {
+            consider(&best, start, i * S + hak_ctz32(taken), units, align);
         }
-        uint32_t whole = len / S;
-        *tail = i + whole == nsupers ? whole * S : 0;
-        i += whole + 1;
+        start = taken ? i * S + S - hak_clz32(taken) : start;
     }
-    if (!found) {
-        return 0;
+    consider(&best, start, nsupers * S, units, align);
+    *tail = nsupers ? nsupers * S - start : 0;
+    if (best.at) {
+        *zeroed = best.clean == units;
+        claim_run(best.at, units);
     }
-    claim_run(best, units, zeroed);
-    return best * S;
+    return best.at;
 }
 
 static void add_supers(uint32_t units) {
@@ -228,55 +244,55 @@ static bool grow_locked(uint32_t units) {
     return got != 0;
 }
 
+static bool too_much_unused(void) {
+    size_t huge = huge_cached_units();
+    return (dirty > TRADE_MIN && dirty * TRADE_SHARE > used) || (huge > TRADE_MIN && huge * TRADE_SHARE_HUGE > used);
+}
+
 uint32_t span_alloc(uint32_t units, uint32_t align, bool *zeroed) {
     uint32_t u = 0, tail = 0;
     hak_lock_take(&lock);
+    size_t before;
     for (;;) {
-        u = units <= S ? alloc_within(units, align, zeroed) : alloc_across(units, zeroed, &tail);
+        before = dirty;
+        u = units <= S ? alloc_within(units, align, zeroed) : alloc_across(units, align, zeroed, &tail);
         if (u || !grow_locked(tail < units ? units - tail : 0)) {
             break;
         }
     }
-    bool trade = u && *zeroed && dirty > TRADE_MIN && dirty * TRADE_SHARE > used;
+    size_t clean = u ? units - (before - dirty) : 0;
+    bool trade = clean != 0 && too_much_unused();
     hak_lock_drop(&lock);
     if (trade) { /* new pages will be touched while old ones lie idle where nothing fits: give as many back */
-        purge_trade(units);
+        purge_trade((uint32_t)clean);
     }
     return u;
 }
 
 void span_free(uint32_t unit, uint32_t units, bool touched) {
+    uint32_t i, bits;
     hak_lock_take(&lock);
-    while (units) {
-        uint32_t from = unit % S, n = units < S - from ? units : S - from;
-        release(unit / S, bits_of(from, n), touched);
-        unit += n;
-        units -= n;
+    while (next_piece(&unit, &units, &i, &bits)) {
+        release(i, bits, touched);
     }
     hak_lock_drop(&lock);
 }
 
 static bool all_free(uint32_t unit, uint32_t units) {
-    while (units) {
-        uint32_t from = unit % S, n = units < S - from ? units : S - from;
-        if (unit / S >= nsupers || (super_at(unit / S)->free & bits_of(from, n)) != bits_of(from, n)) {
+    uint32_t i, bits;
+    while (next_piece(&unit, &units, &i, &bits)) {
+        if (i >= nsupers || (super_at(i)->free & bits) != bits) {
             return false;
         }
-        unit += n;
-        units -= n;
     }
     return true;
 }
 
 bool span_extend(uint32_t unit, uint32_t units, uint32_t more) {
     hak_lock_take(&lock);
-    uint32_t u = unit + units;
-    bool ok = all_free(u, more);
-    while (ok && more) {
-        uint32_t from = u % S, n = more < S - from ? more : S - from;
-        claim(u / S, bits_of(from, n));
-        u += n;
-        more -= n;
+    bool ok = all_free(unit + units, more);
+    if (ok) {
+        claim_run(unit + units, more);
     }
     hak_lock_drop(&lock);
     return ok;

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A run of units, its first unit's address a multiple of align units (a power of two up to 32; longer runs start at a super).
+/* A run of units, its first unit's address a multiple of align units (a power of two up to 32).
  * *zeroed: every byte reads zero. 0 when memory is out. Any thread; takes the central lock, and calls the kernel without it. */
 HAK_HIDDEN uint32_t span_alloc(uint32_t units, uint32_t align, bool *zeroed);
 /* Gives a run back, whole or its tail. Its map words are 0 already. touched: its pages may be resident. */
