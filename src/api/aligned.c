@@ -8,9 +8,8 @@
 #include "base/names.h"
 #include "cold/door.h"
 #include "cold/foreign.h"
-#include "hot/lookup_hot.h"
 #include "hot/malloc_hot.h"
-#include "os/os.h"
+#include "layout/lookup.h"
 #include <errno.h>
 
 /* The class for n bytes at a multiple of align; HAK_CLASSES if none will do. */
@@ -84,10 +83,10 @@ HAK_EXPORT int HAK_API(posix_memalign)(void **out, size_t align, size_t n) {
     return 0;
 }
 
-HAK_EXPORT void *HAK_API(valloc)(size_t n) { return or_errno(aligned_new(os_page_size(), n)); }
+HAK_EXPORT void *HAK_API(valloc)(size_t n) { return or_errno(aligned_new(door_page_size(), n)); }
 
 HAK_EXPORT void *HAK_API(pvalloc)(size_t n) {
-    size_t page = os_page_size(), whole = hak_align_up(n ? n : 1, page);
+    size_t page = door_page_size(), whole = hak_align_up(n ? n : 1, page);
     if (whole < n) {
         errno = ENOMEM;
         return 0;

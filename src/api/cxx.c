@@ -34,13 +34,13 @@ HAK_COLD static void *new_retry(size_t align, size_t n) {
 }
 
 /* In cxx_nothrow.cc, because a handler may throw; weak: a build without a C++ compiler gives up at once. */
-extern void *new_retry_nothrow(size_t align, size_t n) HAK_WEAK HAK_HIDDEN;
+extern void *new_retry_nothrow(size_t align, size_t n) HAK_FROM_CXX HAK_HIDDEN;
 /* What the nothrow retry tries: NULL, or throws, when the handler gave up. */
 HAK_HIDDEN void *new_retry_throwing(size_t align, size_t n);
 void *new_retry_throwing(size_t align, size_t n) { return new_retry(align, n); }
 
 static void *retry_or_null(size_t align, size_t n) {
-    void *p = new_retry_nothrow && get_new_handler && throw_bad_alloc ? new_retry_nothrow(align, n) : 0;
+    void *p = HAK_HAVE_CXX && get_new_handler && throw_bad_alloc ? new_retry_nothrow(align, n) : 0;
     if (!p) {
         errno = ENOMEM;
     }

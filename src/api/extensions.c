@@ -18,8 +18,8 @@
 #include "diag/sites.h"
 #include "hakmem/hakmem.h"
 #include "hot/free_hot.h"
-#include "hot/lookup_hot.h"
 #include "hot/malloc_hot.h"
+#include "layout/lookup.h"
 #include <errno.h>
 #include <string.h>
 

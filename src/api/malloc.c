@@ -6,8 +6,8 @@
 #include "cold/door.h"
 #include "cold/foreign.h"
 #include "hot/free_hot.h"
-#include "hot/lookup_hot.h"
 #include "hot/malloc_hot.h"
+#include "layout/lookup.h"
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>

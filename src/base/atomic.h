@@ -15,6 +15,7 @@
 #define hak_store_rlx(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 #define hak_store_rel(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 #define hak_xchg_acq(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQUIRE)
+#define hak_xchg_rel(p, v) __atomic_exchange_n((p), (v), __ATOMIC_RELEASE)
 #define hak_xchg_ar(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQ_REL)
 #define hak_add_rlx(p, v) __atomic_fetch_add((p), (v), __ATOMIC_RELAXED)
 #define hak_sub_rlx(p, v) __atomic_fetch_sub((p), (v), __ATOMIC_RELAXED)

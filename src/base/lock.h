@@ -42,7 +42,7 @@ HAK_INLINE void hak_lock_take(hak_lock *lock) {
 
 /* For a lock that hak_lock_try() took: same-rank second locks are only ever tried. */
 HAK_INLINE void hak_lock_drop_tried(hak_lock *lock) {
-    if (HAK_UNLIKELY(__atomic_exchange_n(&lock->word, 0, __ATOMIC_RELEASE) == 2)) { /* rel: pairs with hak_lock_try() */
+    if (HAK_UNLIKELY(hak_xchg_rel(&lock->word, 0) == 2)) { /* rel: pairs with hak_lock_try() */
         hak_lock_wake(lock);
     }
 }

@@ -4,6 +4,7 @@
 #ifndef HAK_BASE_RMW_H
 #define HAK_BASE_RMW_H
 
+#include "base/atomic.h"
 #include "base/attr.h"
 #include "base/tls.h"
 #include <stdint.h>
@@ -19,12 +20,12 @@ HAK_INLINE void hak_ptr_advance(uintptr_t *HAK_SEG *where, uintptr_t *now) {
 }
 #else
 HAK_INLINE void hak_ptr_retreat(uintptr_t *HAK_SEG *where, uintptr_t *now) {
-    __atomic_store_n(where, now - 1, __ATOMIC_RELAXED);
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    hak_store_rlx(where, now - 1);
+    hak_signal_fence();
 }
 HAK_INLINE void hak_ptr_advance(uintptr_t *HAK_SEG *where, uintptr_t *now) {
-    __atomic_store_n(where, now + 1, __ATOMIC_RELAXED);
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    hak_store_rlx(where, now + 1);
+    hak_signal_fence();
 }
 #endif
 

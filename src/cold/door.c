@@ -18,7 +18,7 @@
 #include "cold/thread.h"
 #include "cold/worker.h"
 #include "hot/cold_entry.h"
-#include "hot/lookup_hot.h"
+#include "layout/lookup.h"
 
 enum { TICK_EVENTS = 64, SHRINK_EPOCHS = 64 /* a second */ };
 

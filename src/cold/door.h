@@ -20,6 +20,8 @@ HAK_HIDDEN void door_check_start(const void *p, const char *function);
 HAK_HIDDEN size_t door_size(void *p, const char *function);
 /* The block resized in place or by moving page tables; NULL: it is unchanged and the caller must copy. n > 0. */
 HAK_HIDDEN void *door_resize(void *p, size_t n);
+/* The OS page, for valloc() and pvalloc(). */
+HAK_HIDDEN size_t door_page_size(void);
 /* Whether libc serves this process, or this very block. */
 HAK_HIDDEN bool door_libc_mode(void);
 HAK_HIDDEN bool door_libc_owns(void *p, const char *function);

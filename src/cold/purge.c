@@ -15,6 +15,7 @@
 #include "os/os.h"
 
 enum { EPOCH_SHIFT = 4, TICK_EPOCHS = 4 };
+enum { TRADE_MIN = 1 << 20, TRADE_SHARE = 10, TRADE_LOOKS = 256 };
 
 static uint32_t clock_now;  /* atomic */
 static uint32_t last_purge; /* atomic */
@@ -70,21 +71,46 @@ static uint32_t slab_after(struct heap *h, unsigned cls, unsigned bucket, uint32
     return best;
 }
 
+static size_t purge_slab(struct heap *h, uint32_t u) {
+    struct slab_claim claim;
+    size_t done = 0;
+    if (slab_claim_pages(h, u, &claim)) {
+        done = purge_claim(&claim);
+        slab_unclaim(h, &claim, true);
+    }
+    return done;
+}
+
 static size_t purge_heap(struct heap *h) {
     size_t done = 0;
     for (unsigned c = 0; c < HAK_CLASSES; c++) {
         slab_drop_current(h, c);
         for (unsigned b = 0; b < SLAB_BUCKETS; b++) {
             for (uint32_t u = slab_after(h, c, b, 0); u; u = slab_after(h, c, b, u)) {
-                struct slab_claim claim;
-                if (slab_claim_pages(h, u, &claim)) {
-                    done += purge_claim(&claim);
-                    slab_unclaim(h, &claim, true);
-                }
+                done += purge_slab(h, u);
             }
         }
     }
     return done;
+}
+
+/* Idle pages of slabs, roughly: free blocks smaller than a page need luck to leave a whole one. */
+static size_t idle_pages(const struct heap *h) { return h->free_bytes - h->fresh_bytes - h->purged_bytes; }
+
+void purge_trade_pages(struct heap *h, size_t bytes) {
+    size_t limit = hak_load_rlx(&hak_arena.limit), done = 0, idle = idle_pages(h);
+    if (idle > h->slab_bytes || idle < TRADE_MIN || idle * TRADE_SHARE < h->slab_bytes) {
+        return; /* the first: unlocked reads met a change half way */
+    }
+    for (int look = 0; look < TRADE_LOOKS && done < bytes; look++) {
+        uint32_t u = h->trade_unit + 1 < limit ? h->trade_unit + 1 : 1;
+        h->trade_unit = u;
+        uint32_t word = hak_load_rlx(&hak_arena.map[u]);
+        const struct slab *s = slab_at(u);
+        if (word >> 8 == h->id && (word & 0xff) < HAK_CLASSES && s->head_off == 0 && s->avail >= s->nobj / 8) {
+            done += purge_slab(h, u);
+        }
+    }
 }
 
 void purge_trade(uint32_t units) {

@@ -11,7 +11,7 @@
 #include "cold/meta.h"
 #include "cold/slab.h"
 #include "gates/gates.h"
-#include "hot/lookup_hot.h"
+#include "layout/lookup.h"
 
 /* A chunk on its way: [0] next, [1] count << 32 | bytes, [2..] blocks. */
 enum { FIRST = 2, BATCH_BYTES = 16 << 10, BACKLOG_BYTES = 1 << 20 };

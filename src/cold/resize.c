@@ -12,7 +12,8 @@
 #include "cold/purge.h"
 #include "cold/slab.h"
 #include "cold/thread.h"
-#include "hot/lookup_hot.h"
+#include "layout/lookup.h"
+#include "os/os.h"
 
 bool door_libc_mode(void) {
     if (hak_load_acq(&hak_mode) < HAK_MODE_ON) { /* acq: pairs with hak_start() */
@@ -47,10 +48,13 @@ size_t door_size(void *p, const char *function) {
 }
 
 bool door_libc_owns(void *p, const char *function) {
+    if (hak_word_hot(p)) { /* in libc's mode too: a first-class heap's */
+        return false;
+    }
     if (door_libc_mode()) {
         return true;
     }
-    return !hak_word_hot(p) && !emergency_holds(p) && !huge_size(p) && foreign_owns(p, function);
+    return !emergency_holds(p) && !huge_size(p) && foreign_owns(p, function);
 }
 
 void *door_resize(void *p, size_t n) {
@@ -77,6 +81,8 @@ void *door_movable(size_t n) {
     hak_tls.busy--;
     return p;
 }
+
+size_t door_page_size(void) { return os_page_size(); }
 
 void door_flush(void) {
     struct thread_cache *t = &hak_tls;

@@ -7,6 +7,7 @@
 #include "cold/slab.h"
 #include "base/bits.h"
 #include "base/print.h"
+#include "cold/purge.h"
 #include "cold/slab_list.h"
 #include "cold/span.h"
 
@@ -31,6 +32,7 @@ static void slab_install(struct heap *h, unsigned cls, uint32_t u) {
     set_map(u, k->units, h->id << 8 | cls);
     h->slab_bytes += (size_t)k->units << HAK_UNIT_SHIFT;
     h->free_bytes += (size_t)k->nobj * k->size;
+    h->fresh_bytes += (size_t)k->nobj * k->size;
 }
 
 /* A wholly free current slab starts over as a bump range. */
@@ -40,13 +42,24 @@ static void slab_restart(uint32_t u) {
     s->bump = 0;
 }
 
+/* The slab's pages count as resident again. */
+static void forget_purged(struct heap *h, uint32_t u) {
+    for (unsigned i = 0; i < slab_at(u)->units; i++) {
+        h->purged_bytes -= (size_t)hak_popcount32(hak_arena.purged[u + i]) * SLAB_PAGE;
+        hak_arena.purged[u + i] = 0;
+    }
+}
+
 /* Heap lock held; the slab is in no list and holds no block that is not in its bitmap or bump range. The caller frees the span. */
 static void slab_uninstall(struct heap *h, uint32_t u) {
     struct slab *s = slab_at(u);
+    size_t size = hak_class[s->cls].size;
     set_map(u, s->units, 0);
-    slab_restart(u);
+    forget_purged(h, u);
     h->slab_bytes -= (size_t)s->units << HAK_UNIT_SHIFT;
-    h->free_bytes -= (size_t)s->avail * hak_class[s->cls].size;
+    h->free_bytes -= s->avail * size;
+    h->fresh_bytes -= (size_t)(s->nobj - s->bump) * size;
+    slab_restart(u);
 }
 
 static unsigned take_bits(uint32_t u, uintptr_t *end, unsigned want) {
@@ -95,13 +108,13 @@ static unsigned take_from(struct heap *h, uint32_t u, uintptr_t *end, unsigned w
     bool in_bitmap = s->avail > s->nobj - s->bump;
     unsigned n = in_bitmap ? take_bits(u, end, want) : 0;
     if (n < want && s->bump < s->nobj) {
-        n += take_bump(u, end - n, want - n);
+        unsigned fresh = take_bump(u, end - n, want - n);
+        h->fresh_bytes -= (size_t)fresh * hak_class[s->cls].size;
+        n += fresh;
     }
     s->avail = (uint16_t)(s->avail - n);
     h->free_bytes -= (size_t)n * hak_class[s->cls].size;
-    for (unsigned i = 0; i < s->units; i++) {
-        hak_arena.purged[u + i] = 0;
-    }
+    forget_purged(h, u);
     return n;
 }
 
@@ -144,6 +157,9 @@ static bool slab_new(struct heap *h, unsigned cls) {
         slab_relist(h, old);
     }
     hak_lock_drop(&h->lock);
+    if (zeroed) { /* the heap grew into untouched memory */
+        purge_trade_pages(h, (size_t)hak_class[cls].units << HAK_UNIT_SHIFT);
+    }
     return true;
 }
 
@@ -202,6 +218,7 @@ static void slab_marked(struct heap *h, uint32_t u, struct released *r) {
     if (s->avail < s->nobj) {
         slab_relist(h, u);
     } else if (h->current[s->cls] == u) {
+        h->fresh_bytes += (size_t)s->bump * hak_class[s->cls].size;
         slab_restart(u);
     } else {
         slab_retire_locked(h, u);

@@ -91,6 +91,7 @@ void slab_unclaim(struct heap *h, const struct slab_claim *c, bool purged) {
     for (unsigned i = 0; purged && i < s->units; i++) {
         hak_arena.purged[c->unit + i] |= (uint16_t)(c->pages[i / 4] >> (i % 4 * 16));
     }
+    h->purged_bytes += purged ? (size_t)c->npages * SLAB_PAGE : 0;
     s->avail = (uint16_t)(s->avail + n);
     h->free_bytes += (size_t)n * hak_class[s->cls].size;
     release = s->avail == s->nobj && h->current[s->cls] != c->unit;

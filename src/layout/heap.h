@@ -36,11 +36,14 @@ struct heap {
     uint32_t partial[HAK_CLASSES][SLAB_BUCKETS]; /* lock: heap   slabs with free blocks; bucket 0 is the fullest */
     size_t free_bytes;                           /* lock: heap   in bitmaps and bump ranges */
     size_t slab_bytes;                           /* lock: heap   in slabs */
-    uint16_t nchunks[HAK_CLASSES];               /* owner: chunks of the magazine */
-    uint16_t max_chunks[HAK_CLASSES];            /* owner: its budget */
-    uint8_t batch_shift[HAK_CLASSES];            /* owner: how often the batch was doubled */
-    uint8_t settled[HAK_CLASSES];                /* owner: 1 when blocks were settled since the last refill */
-    uint8_t used[HAK_CLASSES];                   /* owner: 1 when refilled since the last shrink */
+    size_t fresh_bytes;               /* lock: heap   in bump ranges, part of free_bytes: mostly never touched */
+    size_t purged_bytes;              /* lock: heap   pages of slabs that were given back and not handed out since */
+    uint32_t trade_unit;              /* owner: where the last trade stopped looking */
+    uint16_t nchunks[HAK_CLASSES];    /* owner: chunks of the magazine */
+    uint16_t max_chunks[HAK_CLASSES]; /* owner: its budget */
+    uint8_t batch_shift[HAK_CLASSES]; /* owner: how often the batch was doubled */
+    uint8_t settled[HAK_CLASSES];     /* owner: 1 when blocks were settled since the last refill */
+    uint8_t used[HAK_CLASSES];        /* owner: 1 when refilled since the last shrink */
     uint8_t misses[HAK_CLASSES];      /* owner: refills of a class that is still served from the shared heap */
     struct chunk *spare;              /* owner */
     uint32_t nspare;                  /* owner */

@@ -10,7 +10,7 @@
     {                                                                                                                 \
         .size = HAK_CLASS_SIZE(c), .recip = (uint32_t)((0x100000000ull + HAK_CLASS_SIZE(c) - 1) / HAK_CLASS_SIZE(c)), \
         .nobj = NOBJ(HAK_CLASS_SIZE(c)), .units = UNITS(HAK_CLASS_SIZE(c)),                                           \
-        .cap = CLAMP(131072 / HAK_CLASS_SIZE(c), 2, 126), .batch = CLAMP(8192 / HAK_CLASS_SIZE(c), 1, 126),           \
+        .cap = (uint8_t)CLAMP(131072 / HAK_CLASS_SIZE(c), 2, 126), .batch = CLAMP(8192 / HAK_CLASS_SIZE(c), 1, 126),  \
         .least = LEAST(NOBJ(HAK_CLASS_SIZE(c)))                                                                       \
     }
 #define ROW4(c) ROW(c), ROW((c) + 1), ROW((c) + 2), ROW((c) + 3)
@@ -32,11 +32,12 @@ struct size_class hak_class[HAK_CLASSES] = {ROW24(0), ROW24(24), ROW24(48)};
      : (i) <= 2048 ? COARSE((i)*16, 1) \
      : (i) <= 4096 ? COARSE((i)*16, 2) \
                    : COARSE((i)*16, 3))
-#define OF4(i) OF(i), OF((i) + 1), OF((i) + 2), OF((i) + 3)
+#define BYTE(i) (uint8_t)(OF(i))
+#define OF4(i) BYTE(i), BYTE((i) + 1), BYTE((i) + 2), BYTE((i) + 3)
 #define OF16(i) OF4(i), OF4((i) + 4), OF4((i) + 8), OF4((i) + 12)
 #define OF64(i) OF16(i), OF16((i) + 16), OF16((i) + 32), OF16((i) + 48)
 #define OF256(i) OF64(i), OF64((i) + 64), OF64((i) + 128), OF64((i) + 192)
 #define OF1K(i) OF256(i), OF256((i) + 256), OF256((i) + 512), OF256((i) + 768)
 #define OF4K(i) OF1K(i), OF1K((i) + 1024), OF1K((i) + 2048), OF1K((i) + 3072)
 
-uint8_t hak_class_of[HAK_CLASS_STEPS] = {OF4K(0), OF4K(4096), OF(8192)};
+uint8_t hak_class_of[HAK_CLASS_STEPS] = {OF4K(0), OF4K(4096), BYTE(8192)};

@@ -1,6 +1,6 @@
-/* hot/lookup_hot.h : the map word of a pointer.                                                                        L1 */
-#ifndef HAK_HOT_LOOKUP_HOT_H
-#define HAK_HOT_LOOKUP_HOT_H
+/* layout/lookup.h : the map word of a pointer. */
+#ifndef HAK_LAYOUT_LOOKUP_H
+#define HAK_LAYOUT_LOOKUP_H
 
 #include "base/atomic.h"
 #include "base/attr.h"
