@@ -195,12 +195,20 @@ static void run_ops(struct stream *s, size_t limit) {
     }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+static void run_stream(const uint8_t *data, size_t size) {
     struct stream s = {data, data + size};
-    run_ops(&s, size);
+    while (s.at < s.end) {
+        run_ops(&s, 4096);
+        stress_verify();
+    }
     for (size_t i = 0; i < SLOTS; i++) {
         stress_free(&slot[i]);
     }
+    stress_verify();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    run_stream(data, size);
     if (check_failures) {
         abort(); /* what libFuzzer takes as a finding */
     }
@@ -243,11 +251,7 @@ static void run_random(double seconds, uint64_t seed) {
         if (n < STREAM_MAX) {
             memset(stream_bytes + n, 0, STREAM_MAX - n);
         }
-        struct stream s = {stream_bytes, stream_bytes + n};
-        run_ops(&s, n);
-        for (size_t i = 0; i < SLOTS; i++) {
-            stress_free(&slot[i]);
-        }
+        run_stream(stream_bytes, n);
         if (check_failures) {
             fprintf(stderr, "stream of %zu bytes, seed 0x%llx; kept in fuzz-ops.failed\n", n,
                     (unsigned long long)start);

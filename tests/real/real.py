@@ -202,8 +202,8 @@ def perl(run, _folder):
     """Hashes, strings, regular expressions, sorting, fork."""
     code = ("my %h; for my $i (1..60000) { $h{$i*7919 % 65537} .= 'x' x ($i % 50) . $i; }"
             "my $s = join ',', map { length $h{$_} } sort { $a <=> $b } keys %h; my $n = () = $s =~ /(\\d+),\\1/g;"
-            "my @l = map { [ $_, scalar reverse $_ ] } 1..50000; @l = sort { $a->[1] cmp $b->[1] } @l;"
-            "for (1..20) { my $pid = fork; if (!$pid) { my @x = map { 'y' x $_ } 1..500; exit 0 } waitpid $pid, 0; die if $? }"
+            "my @l = map { [ $_, scalar reverse $_ ] } 1..20000; @l = sort { $a->[1] cmp $b->[1] } @l;"
+            "for (1..8) { my $pid = fork; if (!$pid) { my @x = map { 'y' x $_ } 1..500; exit 0 } waitpid $pid, 0; die if $? }"
             "my $big = ''; $big .= chr(65 + $_ % 26) for 1..2000000; $big =~ s/ABC/xyz/g;"
             "print \"$n $l[77][0] \", length($s), ' ', ($big =~ tr/x//), \"\\n\";")
     return run("perl", "-e", code).decode().strip()

@@ -51,5 +51,6 @@ int main(void) {
     for (size_t i = 0; i < SLOTS; i++) {
         stress_free(&shared[i]);
     }
+    stress_verify();
     return check_done();
 }

@@ -14,6 +14,7 @@
 
 #ifdef HAK_PREFIX
 #include "api/prefixed.h"
+#include "diag/verify.h"
 #endif
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
@@ -123,6 +124,13 @@ static inline void stress_sleep(double seconds) {
     struct timespec t = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
     while (nanosleep(&t, &t) != 0 && errno == EINTR) {
     }
+}
+
+/* The whole heap against its invariants, where the core is linked in. All other threads must be outside the allocator. */
+static inline void stress_verify(void) {
+#ifdef HAK_PREFIX
+    CHECK(hak_verify() == 0);
+#endif
 }
 
 static inline pthread_t stress_start(void *(*run)(void *), void *arg) {

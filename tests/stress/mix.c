@@ -82,11 +82,13 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < threads; i++) {
         pthread_join(t[i], NULL);
     }
+    stress_verify();
     for (size_t i = 0; i < SHARED; i++) {
         if (shared[i]) {
             stress_free(shared[i]);
             free(shared[i]);
         }
     }
+    stress_verify();
     return check_done();
 }

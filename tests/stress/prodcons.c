@@ -104,5 +104,6 @@ int main(void) {
     size_t peak = stress_status("VmHWM:");
     printf("peak RSS %zu KiB\n", peak >> 10);
     CHECK(STRESS_SANITIZED || peak < (size_t)64 << 20); /* at most 8 MB live */
+    stress_verify();
     return check_done();
 }

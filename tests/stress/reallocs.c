@@ -90,5 +90,6 @@ int main(void) {
     for (size_t i = 0; i < SHARED; i++) {
         stress_free(&shared[i]);
     }
+    stress_verify();
     return check_done();
 }

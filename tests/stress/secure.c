@@ -45,9 +45,12 @@ static int run_copy(char *path, size_t *said) {
     pid_t pid = fork();
     if (pid == 0) {
         dup2(ends[1], 2);
-        char *argv[] = {path, "copy", NULL};
-        char *env[] = {"HAKMEM_DECAY=1", "HAKMEM_CONF=remote_batch:3", "HAKMEM_WORKER=fast", "HAKMEM_FOO=1", NULL};
-        execve(path, argv, env);
+        clearenv();
+        setenv("HAKMEM_DECAY", "1", 1);
+        setenv("HAKMEM_CONF", "remote_batch:3", 1);
+        setenv("HAKMEM_WORKER", "fast", 1);
+        setenv("HAKMEM_FOO", "1", 1);
+        execl(path, path, "copy", (char *)NULL);
         _exit(99);
     }
     close(ends[1]);

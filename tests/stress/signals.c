@@ -81,5 +81,6 @@ int main(void) {
     printf("%d signals, %d allocations in the handler\n", (int)calls, (int)got);
     CHECK(calls > 100 || STRESS_SANITIZED);
     CHECK(got > calls / 2);
+    stress_verify();
     return check_done();
 }

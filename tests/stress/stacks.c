@@ -48,5 +48,6 @@ int main(void) {
     if (!STRESS_SANITIZED) {
         with_stack((size_t)sysconf(_SC_THREAD_STACK_MIN) + 8192);
     }
+    stress_verify();
     return check_done();
 }
