@@ -1,4 +1,4 @@
-/* base/rmw.h : advance and retreat a pointer that lies in memory, as one instruction where the machine has one.     L-
+/* base/rmw.h : what the hot path wants of the machine in one or two instructions: a pointer in memory moved, an index bounded.    L-
  * The store is ordered before what follows it in the program (a compiler barrier): a thread's magazine top moves before the slot is
  * written, which fork's child and whoever takes over an idle magazine rely on. */
 #ifndef HAK_BASE_RMW_H
@@ -7,6 +7,7 @@
 #include "base/atomic.h"
 #include "base/attr.h"
 #include "base/tls.h"
+#include <stddef.h>
 #include <stdint.h>
 
 #if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
@@ -18,7 +19,15 @@ HAK_INLINE void hak_ptr_advance(uintptr_t *HAK_SEG *where, uintptr_t *now) {
     (void)now;
     __asm__("addq $8, %0" : "+m"(*where) : : "cc", "memory");
 }
+/* index, or otherwise (a word in memory, so that no register is loaded for it) when index >= limit; without a branch. */
+HAK_INLINE size_t hak_index_or(size_t index, const size_t *limit, const size_t *otherwise) {
+    __asm__("cmpq %1, %0\n\tcmovaeq %2, %0" : "+r"(index) : "m"(*limit), "m"(*otherwise) : "cc");
+    return index;
+}
 #else
+HAK_INLINE size_t hak_index_or(size_t index, const size_t *limit, const size_t *otherwise) {
+    return index < hak_load_hot(limit) ? index : *otherwise;
+}
 HAK_INLINE void hak_ptr_retreat(uintptr_t *HAK_SEG *where, uintptr_t *now) {
     hak_store_rlx(where, now - 1);
     hak_signal_fence();

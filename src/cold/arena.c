@@ -16,7 +16,8 @@
 #include "os/os.h"
 #include <stdint.h>
 
-struct arena hak_arena;
+static uint32_t no_map; /* what the first free of all looks at, before there is an arena */
+struct arena hak_arena = {.map = &no_map};
 
 enum { PARTS = 6, UNITS = 5 };
 
@@ -51,7 +52,6 @@ static void place(char *at, const size_t sizes[PARTS]) {
         at += sizes[i];
     }
     hak_arena.supers = (struct super *)parts[0].at;
-    hak_arena.map = (uint32_t *)parts[1].at;
     hak_arena.purged = (uint16_t *)parts[2].at;
     hak_arena.slabs = (struct slab *)parts[3].at;
     hak_arena.bits = (uint64_t *)parts[4].at;
@@ -141,6 +141,7 @@ size_t arena_grow(size_t units) {
             return 0;
         }
     }
+    hak_store_rlx(&hak_arena.map, (uint32_t *)parts[1].at); /* readable only now: any free looks at word 0 */
     hak_store_rel(&hak_arena.limit, now + step); /* rel: whoever gets a pointer into the new units got it after this */
     return step;
 }

@@ -227,18 +227,46 @@ static void slab_marked(struct heap *h, uint32_t u, struct released *r) {
     }
 }
 
-HAK_INLINE void settle_one(struct heap *h, uint32_t size, uint64_t recip, uintptr_t p, struct released *r) {
-    uint32_t u = slab_head(unit_of((void *)p));
-    struct slab *s = slab_at(u);
-    uint32_t off = (uint32_t)(p - (uintptr_t)unit_address(u));
-    uint32_t k = (uint32_t)(off * recip >> 32);
-    uint64_t *word = slab_bits(u) + (k >> 6), bit = UINT64_C(1) << (k & 63), old = *word;
-    if (HAK_UNLIKELY((old & bit) != 0 || k * size != off || k >= s->bump)) {
+/* Marks block k of the slab at u free. */
+HAK_INLINE void settle_bit(struct heap *h, uint32_t u, struct slab *s, uint32_t k, uintptr_t p, struct released *r) {
+    uint64_t *word = slab_bits(u) + (k >> 6), old = *word, now = old | UINT64_C(1) << (k & 63);
+    if (HAK_UNLIKELY(now == old || k >= s->bump)) {
         corrupt(p);
     }
-    *word = old | bit;
-    if (HAK_UNLIKELY(++s->avail >= s->mark)) {
+    *word = now;
+    uint16_t avail = (uint16_t)(s->avail + 1);
+    s->avail = avail;
+    if (HAK_UNLIKELY(avail >= s->mark)) {
         slab_marked(h, u, r);
+    }
+}
+
+/* One-unit slabs. offset * recip is index << 32 plus less than 2^17 for a block's start, and at least recip >= 2^19 more for any other
+ * byte of it: one multiplication both divides and tells an interior pointer. */
+enum { EXACT = 1 << 18 };
+static void settle_small(struct heap *h, uint64_t recip, const uintptr_t *v, unsigned n, struct released *r) {
+    uintptr_t base = hak_arena.base;
+    struct slab *slabs = hak_arena.slabs;
+    for (const uintptr_t *end = v + n; v < end; v++) {
+        uintptr_t o = *v - base;
+        uint64_t q = (o & (HAK_UNIT - 1)) * recip;
+        if (HAK_UNLIKELY((uint32_t)q >= EXACT)) {
+            corrupt(*v);
+        }
+        uint32_t u = (uint32_t)(o >> HAK_UNIT_SHIFT);
+        settle_bit(h, u, &slabs[u], (uint32_t)(q >> 32), *v, r);
+    }
+}
+
+static void settle_wide(struct heap *h, uint32_t size, uint64_t recip, const uintptr_t *v, unsigned n,
+                        struct released *r) {
+    for (unsigned i = 0; i < n; i++) {
+        uint32_t u = slab_head(unit_of((void *)v[i]));
+        uint32_t off = (uint32_t)(v[i] - (uintptr_t)unit_address(u)), k = (uint32_t)(off * recip >> 32);
+        if (HAK_UNLIKELY(k * size != off)) {
+            corrupt(v[i]);
+        }
+        settle_bit(h, u, slab_at(u), k, v[i], r);
     }
 }
 
@@ -254,6 +282,9 @@ static void set_bits(uint64_t *bits, unsigned from, unsigned n, uintptr_t p) {
         n -= len;
     }
 }
+
+/* Blocks after which a run is looked for again, and the shortest that is worth whole words. */
+enum { RUN_LOOK = 32, RUN_MIN = 8 };
 
 /* Length of the run v[0], v[0] + d, v[0] + 2d ...: what a program that frees in allocation order leaves. */
 static unsigned run_length(const uintptr_t *v, unsigned n, uintptr_t d) {
@@ -287,7 +318,7 @@ static unsigned settle_run(struct heap *h, uint32_t size, uint64_t recip, const 
     uint32_t u = slab_head(unit_of((void *)low));
     struct slab *s = slab_at(u);
     uint32_t off = (uint32_t)(low - (uintptr_t)unit_address(u)), k = (uint32_t)(off * recip >> 32);
-    if (len < 8 || k * size != off || k + len > s->bump) {
+    if (len < RUN_MIN || k * size != off || k + len > s->bump) {
         return 0; /* across two slabs, or corrupt: one at a time finds out */
     }
     set_bits(slab_bits(u), k, len, low);
@@ -306,10 +337,12 @@ void slab_settle(struct heap *h, unsigned cls, const uintptr_t *v, unsigned n) {
     hak_lock_take(&h->lock);
     h->free_bytes += (size_t)n * size;
     for (unsigned i = 0; i < n;) {
-        unsigned len = n - i >= 8 ? settle_run(h, size, recip, v + i, n - i, &r) : 0;
-        unsigned stop = len ? 0 : (unsigned)hak_min(n - i, 8);
-        for (unsigned k = 0; k < stop; k++) {
-            settle_one(h, size, recip, v[i + k], &r);
+        unsigned len = n - i >= RUN_MIN ? settle_run(h, size, recip, v + i, n - i, &r) : 0;
+        unsigned stop = len ? 0 : (unsigned)hak_min(n - i, RUN_LOOK);
+        if (hak_class[cls].units == 1) {
+            settle_small(h, recip, v + i, stop, &r);
+        } else {
+            settle_wide(h, size, recip, v + i, stop, &r);
         }
         i += len + stop;
     }

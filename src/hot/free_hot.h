@@ -12,11 +12,8 @@
 #include "layout/thread_cache.h"
 
 HAK_INLINE void hak_free_hot(void *p) {
-    size_t u = unit_of(p);
-    if (HAK_UNLIKELY(u >= hak_load_hot(&hak_arena.limit))) {
-        hak_free_cold(p);
-        return;
-    }
+    /* What is outside the arena looks like unit 0, which nobody ever owns: its map word fails the compare below. */
+    size_t u = hak_index_or(unit_of(p), &hak_arena.limit, &hak_arena.none);
     thread_cache_here t = hak_tls_here();
     size_t cls = hak_load_hot(&hak_arena.map[u]) ^ t->key;
     if (HAK_UNLIKELY(cls >= HAK_CLASSES)) {

@@ -13,6 +13,7 @@
 struct arena {
     uintptr_t base;       /* const after start, 2 MiB aligned */
     size_t limit;         /* atomic: units that are usable; only grows */
+    size_t none;          /* const: 0, the unit that a pointer outside the arena is looked up as */
     uint32_t *map;        /* const; entries atomic: written by whoever owns the unit, read by every free */
     struct slab *slabs;   /* const */
     uint64_t *bits;       /* const */
