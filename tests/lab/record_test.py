@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import unittest
@@ -39,6 +40,30 @@ class Counts(RecordTest):
         self.assertEqual(s["cross_thread"]["blocks"], 50000)
         self.assertEqual(s["reallocs"], 12500)
         self.assertEqual(count(s, "unknown_frees", "missed_frees"), [0, 0])
+
+    def test_order_by_the_clock(self):
+        """Where the time stamp counter is not trusted, the clock orders the threads."""
+        out = self.record(PROG, "pair", 20000, env={**os.environ, "HAKRECORD_CLOCK": "1"})
+        s = self.trace(out)
+        self.assertEqual(s["cross_thread"]["blocks"], 20000)
+        self.assertEqual(count(s, "unknown_frees", "missed_frees"), [0, 0])
+        ticks = json.loads(self.tool("record", "--json", "-o", out, "--", PROG, "stack", 1, env={**os.environ, "HAKRECORD_CLOCK": "1"}).stdout)
+        self.assertAlmostEqual(ticks["ticks_per_second"] / 1e9, 1, delta=1e-6)
+
+    @unittest.skipUnless(os.geteuid() == 0, "mounting needs root")
+    def test_scratch_that_fills_up(self):
+        """Many processes in a small scratch folder: they wait for each other, and none dies of a full file system."""
+        small = self.path("small")
+        os.mkdir(small)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "none", small], capture_output=True).returncode:
+            self.skipTest("mount is not allowed")
+        try:
+            code = f"for i in 1 2 3 4 5 6 7 8; do {PROG} stack 60000 & done; wait"
+            out = self.record("/bin/sh", "-c", code, options=("--scratch", small))
+        finally:
+            subprocess.run(["umount", small], check=False)
+        sizes = [s["top_sizes"] for s in json.loads(self.tool("trace", "--json", "--all", out).stdout)]
+        self.assertEqual(sum({"size": 100, "blocks": 60000} in s for s in sizes), 8)
 
     def test_threads_that_come_and_go(self):
         s = self.trace(self.record(PROG, "churn", 30))
@@ -119,6 +144,18 @@ class Ends(RecordTest):
     def test_background_process_is_followed(self):
         s = self.trace(self.record("/bin/sh", "-c", f"(sleep 0.3; {PROG} stack 4000) & exit 0"))
         self.assertIn({"size": 100, "blocks": 4000}, s["top_sizes"])
+
+    def test_interrupt(self):
+        """Ctrl-C ends the program; what it did until then is in the file, which is complete."""
+        out = self.path("i.hkt")
+        env = {k: v for k, v in os.environ.items() if not k.startswith("HAKMEM_")}
+        p = subprocess.Popen([TOOL, "record", "-o", out, "--", "/bin/sh", "-c", f"{PROG} stack 7000; echo ready; exec sleep 60"], env=env,
+                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True, text=True)
+        self.assertEqual(p.stdout.readline(), "ready\n")
+        os.killpg(p.pid, signal.SIGINT)
+        self.assertEqual(p.wait(20), 130)
+        p.stdout.close()
+        self.assertIn({"size": 100, "blocks": 7000}, self.trace(out)["top_sizes"])
 
     def test_status(self):
         self.record("/bin/sh", "-c", "exit 42", status=42)

@@ -5,6 +5,7 @@ import os
 import random
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -69,6 +70,19 @@ class Replays(RecordTest):
         self.assertGreater(kept["allocators"][0]["wall"], 0.7)
         self.assertIn("program_peak_rss_estimate", kept["allocators"][0])
         self.assertLess(fast, 0.6)
+
+    def test_interrupt(self):
+        """Ctrl-C: the allocators that were done are shown."""
+        out = self.record("/usr/bin/python3", "-c", "import time; time.sleep(3)")
+        env = {k: v for k, v in os.environ.items() if not k.startswith("HAKMEM_")}
+        p = subprocess.Popen([TOOL, "replay", "--lib", "libc,libc", "--rounds", "1", "--timing", out], env=env, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, start_new_session=True, text=True)
+        time.sleep(4.5)
+        os.killpg(p.pid, signal.SIGINT)
+        text, _ = p.communicate(timeout=20)
+        self.assertEqual(p.returncode, 1)
+        self.assertRegex(text, r"libc +\d+ KiB")
+        self.assertRegex(text, r"libc +(ended by signal|not run)")
 
     def test_table(self):
         out = self.record(PROG, "stack", 100)

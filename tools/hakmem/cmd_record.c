@@ -10,10 +10,10 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/statvfs.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "ab.h"
 #include "trace_libs.h"
 
 struct record_options {
@@ -100,6 +100,8 @@ _Noreturn static void child_run(char **command, const char *lib, const char *dir
     setenv("LD_PRELOAD", preload, 1);
     setenv(WIRE_ENV_DIR, dir, 1);
     setenv(WIRE_ENV_SLOTS, slots, 1);
+    if (wire_by_clock)
+        setenv(WIRE_ENV_CLOCK, "1", 1);
     execvp(command[0], command);
     int error = errno;
     fprintf(stderr, "hakmem record: %s: %s\n", command[0], strerror(error));
@@ -148,20 +150,17 @@ static json_t *end_block(struct collector *c, struct trace_writer *w, char **com
     while (now_seconds() - from.seconds < 0.05)
         usleep(5000);
     struct clock_pair to = clock_now();
-    struct utsname u = {0};
-    uname(&u);
     json_t *argv = json_array();
     for (char **a = command; *a; a++)
         json_array_append_new(argv, json_string(*a));
     double ticks = (double)(to.stamp - from.stamp) / (to.seconds - from.seconds);
     char begin[24];
     snprintf(begin, sizeof begin, "%llu", (unsigned long long)from.stamp);
-    return json_pack("{s:i,s:o,s:f,s:s,s:s,s:f,s:i,s:I,s:I,s:I,s:I,s:{s:s,s:s,s:s,s:i}}", "hakmem_record", 1, "command",
-                     argv, "ticks_per_second", ticks, "begin", begin, "library", lib ? lib : "", "wall",
+    return json_pack("{s:i,s:o,s:f,s:s,s:s,s:f,s:i,s:I,s:I,s:I,s:I,s:o}", "hakmem_record", 1, "command", argv,
+                     "ticks_per_second", ticks, "begin", begin, "library", lib ? lib : "", "wall",
                      to.seconds - from.seconds, "status", status, "events", (json_int_t)w->events, "lost",
                      (json_int_t)t.lost, "untracked", (json_int_t)t.untracked, "processes", (json_int_t)t.processes,
-                     "environment", "kernel", u.release, "machine", u.machine, "system", u.sysname, "processors",
-                     (int)sysconf(_SC_NPROCESSORS_ONLN));
+                     "machine", machine_facts());
 }
 
 static int exit_status(int status) {
@@ -199,6 +198,7 @@ int cmd_record(int argc, char **argv) {
         fail(STATUS_FAILED, "%s: %s", o.out, strerror(w.error));
     char *dir = scratch_make(o.scratch, &room);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
+    collect_clock();
     struct clock_pair from = clock_now();
     pid_t child = fork();
     if (child < 0)

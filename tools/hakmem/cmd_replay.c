@@ -1,4 +1,5 @@
 /* cmd_replay.c : `hakmem replay`: a recording against any allocator, several side by side. */
+#include "ab.h"
 #include "trace_libs.h"
 #include "trace_plan.h"
 #include "trace_replay.h"
@@ -150,11 +151,11 @@ static json_t *replay_json(const struct trace_stream *s, const struct plan_total
     json_t *all = json_array();
     for (size_t i = 0; i < n; i++)
         json_array_append_new(all, contender_json(&list[i]));
-    return json_pack("{s:i,s:s,s:O*,s:i,s:b,s:I,s:I,s:I,s:I,s:I,s:o}", "hakmem_replay", 1, "program", trace_name(s),
+    return json_pack("{s:i,s:s,s:O*,s:i,s:b,s:I,s:I,s:I,s:I,s:I,s:o,s:o}", "hakmem_replay", 1, "program", trace_name(s),
                      "args", json_object_get(s->meta, "args"), "pid", (int)s->pid, "timing", (int)timing,
                      "recorded_peak_live", (json_int_t)t->peak, "operations", (json_int_t)t->ops, "threads",
                      (json_int_t)t->threads, "epochs", (json_int_t)t->epochs, "unknown_frees",
-                     (json_int_t)t->counts.unknown_frees, "allocators", all);
+                     (json_int_t)t->counts.unknown_frees, "allocators", all, "machine", machine_facts());
 }
 
 static void replay_print(const struct trace_stream *s, const struct plan_totals *t, const struct contender *list,
@@ -222,13 +223,21 @@ static const struct contender *contender_recorded(const struct trace_file *f, co
     return NULL;
 }
 
+/* Runs that are not made yet, so that an interrupt leaves something to show. */
+static struct replay_run *runs_make(unsigned n) {
+    struct replay_run *run = xmalloc(n * sizeof *run);
+    memset(run, 0, n * sizeof *run);
+    snprintf(run[0].trouble, sizeof run[0].trouble, "not run");
+    return run;
+}
+
 /* Runs all contenders in turn; the order turns with each round. */
 static int replay_rounds(struct contender *list, size_t n, const char *plan, const struct replay_options *o) {
     struct progress progress;
     int status = STATUS_OK;
     progress_begin(&progress, "replay");
     for (size_t i = 0; i < n; i++)
-        list[i].run = xmalloc(o->rounds * sizeof *list[i].run);
+        list[i].run = runs_make(o->rounds);
     for (unsigned round = 0; round < o->rounds && !interrupted(); round++)
         for (size_t i = 0; i < n; i++) {
             struct contender *c = &list[(i + round) % n];

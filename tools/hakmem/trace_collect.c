@@ -12,10 +12,13 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum { WARM_SLOTS = 256, SAMPLES_MAX = 1000 };
 static const double SAMPLE_EVERY = 0.02, PAGES_EVERY = 0.1;
+
+int wire_by_clock;
 
 struct image {
     char name[64];
@@ -26,7 +29,7 @@ struct image {
     json_t *samples;
     size_t stride, skipped; /* every stride-th sample is kept */
     double pages_due;
-    int pagemap;
+    int pagemap, fd;
 };
 
 struct collector {
@@ -35,15 +38,32 @@ struct collector {
     struct image **image;
     size_t images, live;
     double begun, sample_due;
-    uint64_t lost, untracked;
+    uint64_t lost, untracked, room; /* room: bytes free in dir at the start */
     struct wire_slot *scratch;
 };
+
+static uint64_t room_left(const char *dir) {
+    struct statvfs fs;
+    return statvfs(dir, &fs) == 0 ? (uint64_t)fs.f_bavail * fs.f_frsize : UINT64_MAX;
+}
 
 struct collector *collect_open(const char *dir, struct trace_writer *w) {
     struct collector *c = xmalloc(sizeof *c);
     *c = (struct collector){.dir = dir, .to = w, .begun = now_seconds()};
     c->scratch = xmalloc(sizeof *c->scratch);
+    c->room = room_left(dir);
     return c;
+}
+
+bool collect_clock(void) {
+    wire_by_clock = getenv(WIRE_ENV_CLOCK) != NULL;
+#if defined(__x86_64__)
+    char *source = read_file("/sys/devices/system/clocksource/clocksource0/current_clocksource", NULL);
+    if (!source || strncmp(source, "tsc", 3) != 0)
+        wire_by_clock = 1;
+    free(source);
+#endif
+    return wire_by_clock;
 }
 
 static struct wire_slot *slot_of(const struct image *m, uint32_t i) {
@@ -82,13 +102,17 @@ static struct image *image_open(struct collector *c, const char *name) {
     if (fd < 0)
         return NULL;
     void *at = MAP_FAILED;
-    if (fstat(fd, &st) == 0 && st.st_size > WIRE_SLOTS_AT)
+    uint64_t magic = 0; /* until it is there the file is being made: the next look will find it */
+    if (pread(fd, &magic, sizeof magic, 0) == sizeof magic && magic == WIRE_MAGIC && fstat(fd, &st) == 0 &&
+        st.st_size > WIRE_SLOTS_AT)
         at = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    close(fd);
-    if (at == MAP_FAILED)
+    if (at == MAP_FAILED) {
+        close(fd);
         return NULL;
+    }
     struct image *m = xmalloc(sizeof *m);
     *m = (struct image){.head = at, .size = (size_t)st.st_size, .samples = json_array(), .stride = 1, .pagemap = -1};
+    m->fd = fd;
     snprintf(m->name, sizeof m->name, "%s", name);
     m->stream = (uint32_t)c->images;
     c->image = xrealloc(c->image, (c->images + 1) * sizeof *c->image);
@@ -123,6 +147,15 @@ static void collect_discover(struct collector *c) {
         free(list);
 }
 
+/* Copies a slot out. Reading the mapping would make the file's holes into pages, for which there may be no room. */
+static const struct wire_slot *slot_read(const struct collector *c, const struct image *m, uint32_t i) {
+    memset(c->scratch, 0, sizeof *c->scratch);
+    ssize_t n = pread(m->fd, c->scratch, sizeof *c->scratch, (off_t)(WIRE_SLOTS_AT + (uint64_t)i * WIRE_SLOT_BYTES));
+    if (n < 0)
+        warn("%s/%s: %s", c->dir, m->name, strerror(errno));
+    return c->scratch;
+}
+
 static size_t image_drain(struct collector *c, struct image *m) {
     size_t taken = 0;
     if (!m->announced && atomic_load_explicit(&m->head->ready, memory_order_acquire)) /* acq: pairs with head_fill */
@@ -131,10 +164,12 @@ static size_t image_drain(struct collector *c, struct image *m) {
         /* acq: pairs with lane_end_slot */
         if (atomic_load_explicit(&m->head->state[i], memory_order_acquire) != WIRE_FULL_SLOT)
             continue;
-        struct wire_slot *s = slot_of(m, i);
+        const struct wire_slot *s = slot_read(c, m, i);
+        bool full = atomic_load_explicit(&s->event[WIRE_EVENTS - 2].head, memory_order_relaxed) != WIRE_NONE;
         trace_put_events(c->to, m->stream, s);
-        if (i < WARM_SLOTS || madvise(s, WIRE_SLOT_BYTES, MADV_REMOVE) != 0)
-            memset(s, 0, WIRE_SLOT_BYTES);
+        /* A few written slots are kept as pages; the others' go back to the system. */
+        if ((i < WARM_SLOTS && full) || madvise(slot_of(m, i), WIRE_SLOT_BYTES, MADV_REMOVE) != 0)
+            memset(slot_of(m, i), 0, WIRE_SLOT_BYTES);
         /* rel: pairs with slot_claim */
         atomic_store_explicit(&m->head->state[i], WIRE_FREE_SLOT, memory_order_release);
         taken++;
@@ -206,7 +241,7 @@ static void image_end(struct collector *c, struct image *m) {
     image_drain(c, m);
     for (uint32_t i = 0; i < m->head->slots && i < WIRE_SLOTS_MAX; i++)
         if (atomic_load_explicit(&m->head->state[i], memory_order_relaxed) == WIRE_OPEN_SLOT)
-            trace_put_events(c->to, m->stream, slot_of(m, i));
+            trace_put_events(c->to, m->stream, slot_read(c, m, i));
     const struct wire_large *table = (struct wire_large *)((char *)m->head + WIRE_LARGE_AT);
     struct wire_slot *s = c->scratch;
     memset(s, 0, sizeof *s);
@@ -234,6 +269,7 @@ static void image_end(struct collector *c, struct image *m) {
     munmap(m->head, m->size);
     if (m->pagemap >= 0)
         close(m->pagemap);
+    close(m->fd);
     json_decref(m->samples);
     m->samples = NULL;
     m->head = NULL;
@@ -255,12 +291,13 @@ static bool image_over(const struct collector *c, size_t i) {
 size_t collect_poll(struct collector *c) {
     size_t taken = 0;
     double now = now_seconds();
-    bool sample = now >= c->sample_due;
+    bool sample = now >= c->sample_due, narrow = room_left(c->dir) < c->room / 4;
     collect_discover(c);
     for (size_t i = 0; i < c->images; i++) {
         struct image *m = c->image[i];
         if (m->ended)
             continue;
+        atomic_store_explicit(&m->head->narrow, narrow, memory_order_relaxed);
         taken += image_drain(c, m);
         if (sample && m->announced) {
             image_sample(c, m, now);
@@ -283,6 +320,16 @@ void collect_finish(struct collector *c) {
         atomic_store_explicit(&m->head->parent_gone, 1, memory_order_relaxed);
         image_end(c, m);
     }
+    struct dirent **list;
+    int n = scandir(c->dir, &list, NULL, NULL);
+    for (int i = 0; i < n; i++) { /* files that were never finished: their processes did not get far */
+        char path[512];
+        snprintf(path, sizeof path, "%s/%s", c->dir, list[i]->d_name);
+        unlink(path);
+        free(list[i]);
+    }
+    if (n >= 0)
+        free(list);
 }
 
 struct collect_totals collect_totals(const struct collector *c) {

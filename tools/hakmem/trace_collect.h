@@ -10,6 +10,8 @@ struct collector;
 struct collector *collect_open(const char *dir, struct trace_writer *w);
 /* Finds new processes, takes their full slots, samples their memory. Returns the number of slots taken. */
 size_t collect_poll(struct collector *c);
+/* Must stamps be the clock's? Decides it for this process: where Linux does not trust the time stamp counter, neither do we. */
+bool collect_clock(void);
 /* Takes everything that is left of all processes; nothing must run any more that should still be recorded. */
 void collect_finish(struct collector *c);
 

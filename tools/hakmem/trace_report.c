@@ -130,7 +130,6 @@ static void section_ab(struct section *s, const json_t *doc) {
     if (json_array_size(get(doc, "failures")))
         text_add(&s->intro, "<p class=\"warn\">%zu runs failed; the others are shown.</p>\n",
                  json_array_size(get(doc, "failures")));
-    facts_add(&s->facts, get(doc, "machine"));
 }
 
 /* The benches' own names for what they measure, in words. */
@@ -171,7 +170,6 @@ static void section_bench(struct section *s, const json_t *doc) {
         }
         free(name);
     }
-    facts_add(&s->facts, get(doc, "machine"));
 }
 
 static void bars_of(struct section *s, const json_t *rows, const char *key, const char *title, const char *label,
@@ -266,6 +264,7 @@ bool section_make(struct section *s, const json_t *doc) {
         section_replay(s, doc);
     else
         return false;
+    facts_add(&s->facts, get(doc, "machine"));
     section_prune(s);
     return true;
 }

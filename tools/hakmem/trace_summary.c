@@ -243,6 +243,7 @@ json_t *summary_make(const struct trace_file *f, const struct trace_stream *s) {
         number(c.peak_blocks), "live_at_end_bytes", number(c.live), "live_at_end_blocks", number(c.blocks));
     double start = (double)(c.peak_stamp > s->start ? c.peak_stamp - s->start : 0) / f->ticks;
     json_object_set_new(j, "peak_at_seconds", json_real(start));
+    json_object_set(j, "machine", json_object_get(f->end, "machine"));
     json_object_set_new(j, "inherited_blocks", number(c.inherited));
     json_object_set_new(j, "unknown_frees", number(c.unknown_frees));
     json_object_set_new(j, "missed_frees", number(c.missed_frees));

@@ -33,6 +33,8 @@ extern __thread struct lane record_lane __attribute__((tls_model("initial-exec")
 /* record_file.c : the process file. */
 void record_file_start(void);
 int record_on(void);
+/* Makes pages of the file exist; 0 if there is no room for them. */
+int record_populate(void *at, size_t size);
 /* Makes room for one event in the lane: a new slot, and a new file after a fork. 0 if there is none: the event is lost. */
 int record_lane_room(struct lane *l);
 void record_lane_close(struct lane *l);

@@ -19,6 +19,7 @@ static struct record_live no_file = {.generation = 0};
 struct record_live *record_live = &no_file;
 __thread struct lane record_lane;
 
+int wire_by_clock;
 static struct wire_head *head;
 static char dir[WIRE_PATH];
 static uint32_t slots_wanted;
@@ -31,6 +32,20 @@ struct wire_head *record_head(void) {
 }
 
 int record_on(void) { return !off; }
+
+/* Makes pages of the file exist. 0 if the scratch folder is full: touching them would end the program with SIGBUS. Kernels before 5.14
+ * cannot say, and are trusted. */
+int record_populate(void *at, size_t size) {
+#ifdef MADV_POPULATE_WRITE
+    int saved = errno, ok = madvise(at, size, MADV_POPULATE_WRITE) == 0 || errno == EINVAL;
+    errno = saved;
+    return ok;
+#else
+    (void)at;
+    (void)size;
+    return 1;
+#endif
+}
 
 static struct wire_slot *slot_at(uint32_t i) {
     return (struct wire_slot *)((char *)head + WIRE_SLOTS_AT + (uint64_t)i * WIRE_SLOT_BYTES);
@@ -46,7 +61,6 @@ static size_t file_read(const char *path, char *to, size_t size) {
 }
 
 static void head_fill(struct wire_head *h, uint32_t slots, const struct wire_head *before) {
-    h->magic = WIRE_MAGIC;
     h->pid = (uint32_t)getpid();
     h->ppid = (uint32_t)getppid();
     h->slots = slots;
@@ -60,6 +74,7 @@ static void head_fill(struct wire_head *h, uint32_t slots, const struct wire_hea
     if (n < 0)
         h->exe[0] = '\0';
     file_read("/proc/self/cmdline", h->args, sizeof h->args - 2);
+    h->magic = WIRE_MAGIC;
     atomic_store_explicit(&h->ready, 1, memory_order_release); /* rel: pairs with the parent's first look */
 }
 
@@ -76,6 +91,10 @@ static int file_open(const struct wire_head *before) {
         if (at == MAP_FAILED)
             continue;
         madvise(at, wire_file_bytes(slots), MADV_DONTDUMP);
+        if (!record_populate(at, WIRE_LARGE_AT)) {
+            munmap(at, wire_file_bytes(slots));
+            break;
+        }
         head = at;
         head_fill(head, slots, before);
         record_large_reset((struct wire_large *)((char *)at + WIRE_LARGE_AT));
@@ -93,6 +112,7 @@ void record_file_start(void) {
         return;
     memcpy(dir, d, strlen(d) + 1);
     const char *n = getenv(WIRE_ENV_SLOTS);
+    wire_by_clock = getenv(WIRE_ENV_CLOCK) != NULL;
     slots_wanted = n ? (uint32_t)strtoul(n, NULL, 10) : WIRE_SLOTS_MAX;
     if (slots_wanted < WIRE_SLOTS_MIN || slots_wanted > WIRE_SLOTS_MAX)
         slots_wanted = WIRE_SLOTS_MAX;
@@ -122,24 +142,29 @@ static void file_refork(void) {
     atomic_store_explicit(&opening, 0, memory_order_release); /* rel: pairs with the exchange above */
 }
 
-static int slot_claim(uint32_t *at) {
-    for (uint32_t i = 0; i < head->slots; i++) {
+/* whole: all its pages at once, as for a thread that writes much. */
+static int slot_claim(uint32_t *at, int whole) {
+    uint32_t slots = atomic_load_explicit(&head->narrow, memory_order_relaxed) ? WIRE_SLOTS_MIN : head->slots;
+    for (uint32_t i = 0; i < slots; i++) {
         uint32_t expect = WIRE_FREE_SLOT;
         if (atomic_load_explicit(&head->state[i], memory_order_relaxed) == WIRE_FREE_SLOT &&
             /* acq: pairs with the parent's release of a cleared slot */
             atomic_compare_exchange_strong_explicit(&head->state[i], &expect, WIRE_OPEN_SLOT, memory_order_acquire,
                                                     memory_order_relaxed)) {
             *at = i;
-            return 1;
+            if (!whole || record_populate(slot_at(i), WIRE_SLOT_BYTES))
+                return 1;
+            atomic_store_explicit(&head->state[i], WIRE_FREE_SLOT, memory_order_release);
+            return 0;
         }
     }
     return 0;
 }
 
 /* Waits for the parent to take slots away; gives up when there is no parent any more. */
-static int slot_wait(uint32_t *at) {
+static int slot_wait(uint32_t *at, int whole) {
     struct timespec nap = {.tv_nsec = 200000};
-    for (unsigned n = 1; !slot_claim(at); n++) {
+    for (unsigned n = 1; !slot_claim(at, whole || atomic_load_explicit(&head->narrow, memory_order_relaxed)); n++) {
         if (atomic_load_explicit(&head->parent_gone, memory_order_relaxed))
             return 0;
         if (n % 1024 == 0 && getppid() == 1)
@@ -174,7 +199,7 @@ int record_lane_room(struct lane *l) {
     if (l->next + 1 < l->end)
         return 1;
     lane_end_slot(l);
-    if (slot_wait(&l->slot)) {
+    if (slot_wait(&l->slot, l->seq > 0)) {
         struct wire_slot *s = slot_at(l->slot);
         s->thread = l->thread;
         s->tid = (uint32_t)syscall(SYS_gettid);

@@ -14,10 +14,12 @@ uint8_t record_filter[LARGE_FILTER];
 static struct wire_large *table;
 static _Atomic uint32_t lock;
 static uint64_t page = 4096;
+static int populated;
 static uint32_t used; /* entries that hold or held a block */
 
 void record_large_reset(struct wire_large *t) {
     table = t;
+    populated = 0;
     used = 0;
     memset(record_filter, 0, sizeof record_filter);
     atomic_store_explicit(&lock, 0, memory_order_relaxed);
@@ -48,7 +50,9 @@ static struct wire_large *table_find(uintptr_t addr) {
 void record_large_add(uintptr_t addr, size_t size) {
     table_lock();
     struct wire_large *e = NULL;
-    for (unsigned i = record_hash(addr), n = 0; n < WIRE_LARGE_MAX && !e; i++, n++)
+    if (!used && !populated)
+        populated = record_populate(table, WIRE_LARGE_MAX * sizeof *table);
+    for (unsigned i = record_hash(addr), n = 0; n < WIRE_LARGE_MAX && populated && !e; i++, n++)
         if (atomic_load_explicit(&table[i % WIRE_LARGE_MAX].addr, memory_order_relaxed) <= 1)
             e = &table[i % WIRE_LARGE_MAX];
     int fresh = e && atomic_load_explicit(&e->addr, memory_order_relaxed) == 0;
@@ -88,7 +92,7 @@ uint32_t record_large_remove(uintptr_t addr) {
     int saved = errno;
     uint64_t size = 0;
     table_lock();
-    struct wire_large *e = table_find(addr);
+    struct wire_large *e = populated ? table_find(addr) : NULL;
     if (e) {
         size = e->size;
         atomic_store_explicit(&e->addr, 1, memory_order_relaxed);

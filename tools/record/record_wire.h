@@ -20,6 +20,7 @@
 /* Not HAKMEM_...: those are the options of the library, which would warn of them. */
 #define WIRE_ENV_DIR "HAKRECORD_DIR"
 #define WIRE_ENV_SLOTS "HAKRECORD_SLOTS"
+#define WIRE_ENV_CLOCK "HAKRECORD_CLOCK"
 
 enum {
     WIRE_SLOT_BYTES = 65536,
@@ -86,6 +87,7 @@ struct wire_head {
     _Atomic uint32_t threads; /* serial numbers given out */
     _Atomic uint32_t ready;   /* the fields above are filled in */
     _Atomic uint32_t parent_gone;
+    _Atomic uint32_t narrow; /* the scratch folder is nearly full: only the first WIRE_SLOTS_MIN slots may be claimed */
     _Atomic uint32_t state[WIRE_SLOTS_MAX];
     char exe[WIRE_PATH];
     char args[WIRE_ARGS]; /* NUL-separated, cut */
@@ -99,8 +101,19 @@ _Static_assert(sizeof(struct wire_head) <= WIRE_LARGE_AT, "head");
 
 static inline uint64_t wire_file_bytes(uint32_t slots) { return WIRE_SLOTS_AT + (uint64_t)slots * WIRE_SLOT_BYTES; }
 
+/* Stamps are CLOCK_MONOTONIC's instead of the counter's. The parent decides (WIRE_ENV_CLOCK), both sides follow. */
+extern int wire_by_clock __attribute__((visibility("hidden")));
+
+static inline uint64_t wire_clock_stamp(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
 /* The time stamp counter: the same on all processors of a machine that Linux uses it as its clock on. */
 static inline uint64_t wire_stamp(void) {
+    if (__builtin_expect(wire_by_clock, 0))
+        return wire_clock_stamp();
 #if defined(__x86_64__)
     return __builtin_ia32_rdtsc();
 #elif defined(__aarch64__)
@@ -108,9 +121,7 @@ static inline uint64_t wire_stamp(void) {
     __asm__ volatile("mrs %0, cntvct_el0" : "=r"(v));
     return v;
 #else
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+    return wire_clock_stamp();
 #endif
 }
 
