@@ -1,6 +1,6 @@
 /* diag/verify.c : walks units and supers, then each heap, and checks what must always be so.                          L3
  * Owns       nothing; maps a bit per block for the walk's time          Reads  everything
- * Threads    one, the others stopped
+ * Threads    one, the others stopped; all heaps are locked, for what they did before is to be seen
  * Test       unit/verify plants each kind of corruption */
 #include "diag/verify.h"
 #include "base/atomic.h"
@@ -115,6 +115,10 @@ static uint32_t check_slab(struct verify *v, uint32_t u, uint32_t word) {
     sum->slabs++;
     sum->slab_bytes += (size_t)s->units << HAK_UNIT_SHIFT;
     sum->free_bytes += (size_t)s->avail * k->size;
+    sum->fresh_bytes += (size_t)(s->nobj - s->bump) * k->size;
+    for (uint32_t i = 0; i < s->units; i++) {
+        sum->purged_bytes += (size_t)hak_popcount32(hak_arena.purged[u + i]) * SLAB_PAGE;
+    }
     sum->listed += s->bucket != SLAB_UNLISTED;
     return s->units;
 }
@@ -203,12 +207,16 @@ void verify_units(struct verify *v) {
     check_supers(v);
 }
 
+static void check_sum(struct verify *v, const struct heap *h, const char *what, size_t says, size_t is) {
+    VERIFY(v, says == is, "heap %u: %s %zu, its slabs have %zu", h->id, what, says, is);
+}
+
 static void check_sums(struct verify *v, const struct heap *h) {
     const struct verify_sum *sum = &v->sum[h->id];
-    VERIFY(v, h->free_bytes == sum->free_bytes, "heap %u: free_bytes %zu, its slabs have %zu", h->id, h->free_bytes,
-           sum->free_bytes);
-    VERIFY(v, h->slab_bytes == sum->slab_bytes, "heap %u: slab_bytes %zu, its slabs have %zu", h->id, h->slab_bytes,
-           sum->slab_bytes);
+    check_sum(v, h, "free_bytes", h->free_bytes, sum->free_bytes);
+    check_sum(v, h, "slab_bytes", h->slab_bytes, sum->slab_bytes);
+    check_sum(v, h, "fresh_bytes", h->fresh_bytes, sum->fresh_bytes);
+    check_sum(v, h, "purged_bytes", h->purged_bytes, sum->purged_bytes);
 }
 
 size_t verify_heap_all(void (*report)(const char *, void *), void *context) {
@@ -225,11 +233,13 @@ size_t verify_heap_all(void (*report)(const char *, void *), void *context) {
     v.seen = map;
     v.sum = (struct verify_sum *)(v.seen + v.limit * SLAB_WORDS);
     hak_tls.busy++;
+    heap_lock_all();
     verify_units(&v);
     for (uint32_t id = 1; id <= v.heaps; id++) {
         verify_heap(&v, heap_by_id(id));
         check_sums(&v, heap_by_id(id));
     }
+    heap_unlock_all();
     hak_tls.busy--;
     os_unmap(map, len);
     return v.bad;

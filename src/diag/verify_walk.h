@@ -12,7 +12,7 @@
 
 /* What the units of one heap add up to. */
 struct verify_sum {
-    size_t free_bytes, slab_bytes;
+    size_t free_bytes, slab_bytes, fresh_bytes, purged_bytes;
     uint32_t listed, slabs;
 };
 

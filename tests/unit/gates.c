@@ -24,7 +24,7 @@ static const char *read_with(char **env) {
 static void defaults(void **state) {
     (void)state;
     assert_string_equal(read_with(0), "");
-    assert_int_equal(hak_gates.decay, 10000);
+    assert_int_equal(hak_gates.decay, 1000);
     assert_int_equal(hak_gates.thp, 1);
     assert_int_equal(hak_gates.magazine_bytes, 262144);
     assert_string_equal(read_with(ENV("PATH=/bin", "HAKMEM=1", "HAKMEMX=2", "HOME")), "");
@@ -58,8 +58,8 @@ static void precedence(void **state) {
 static void mistakes(void **state) {
     (void)state;
     assert_non_null(
-        strstr(read_with(ENV("HAKMEM_DECAY=soon")), "HAKMEM_DECAY: \"soon\" is not a number; using 10000\n"));
-    assert_int_equal(hak_gates.decay, 10000);
+        strstr(read_with(ENV("HAKMEM_DECAY=soon")), "HAKMEM_DECAY: \"soon\" is not a number; using 1000\n"));
+    assert_int_equal(hak_gates.decay, 1000);
     assert_non_null(strstr(read_with(ENV("HAKMEM_DECAY=")), "is not a number"));
     assert_non_null(strstr(read_with(ENV("HAKMEM_DECAY=99999999")), "is not in 0..3600000"));
     assert_non_null(strstr(read_with(ENV("HAKMEM_DECAY=99999999999999999999999999")), "is not in 0..3600000"));

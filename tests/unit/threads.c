@@ -3,7 +3,6 @@
 #include "diag/stats.h"
 #include "unit.h"
 #include <pthread.h>
-#include <sched.h>
 
 enum { THREADS = 4, ROUNDS = 12, STEPS = 4000, MARKET = 2000, OWN = 300 };
 
@@ -61,6 +60,7 @@ static void *trader(void *arg) {
         }
         pthread_barrier_wait(&end);
     }
+    pthread_barrier_wait(&start); /* the last verification is over */
     for (int i = 0; i < OWN; i++) {
         check_and_free(own[i]);
     }
@@ -94,9 +94,9 @@ static void rounds(void **state) {
         stats_get(&s); /* while they run */
         os_fault_advance(400);
         pthread_barrier_wait(&end);
-        sched_yield();
         unit_verify();
     }
+    pthread_barrier_wait(&start);
     for (int i = 0; i < THREADS; i++) {
         pthread_join(t[i], 0);
     }

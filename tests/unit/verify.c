@@ -135,6 +135,8 @@ static void lists(void **state) {
     PLANT(heap->partial[cls][b], 0x7fffffff, "leads to");
     PLANT(slab_at(u)->prev, 12345, "prev is");
     PLANT(heap->free_bytes, heap->free_bytes + 1, "free_bytes");
+    PLANT(heap->fresh_bytes, heap->fresh_bytes + 16, "fresh_bytes");
+    PLANT(heap->purged_bytes, heap->purged_bytes + 4096, "purged_bytes");
     PLANT(heap->slab_bytes, heap->slab_bytes - 65536, "slab_bytes");
 }
 
