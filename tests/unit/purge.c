@@ -3,6 +3,7 @@
 #include "api/prefixed.h"
 #include "cold/span.h"
 #include "diag/stats.h"
+#include "hakmem/hakmem.h"
 #include "unit.h"
 
 enum { MANY = 20000, SIZE = 1000 };
@@ -13,7 +14,7 @@ static int setup(void **state) {
     os_fault_clock(100000);
     unit_start();
     purge_tick();
-    return 0;
+    return hak_option_set("decay", "10000");
 }
 
 static void fill_and_free(unsigned keep_every) {
