@@ -20,7 +20,7 @@ static int in_copy(void) {
         return CHECK_SKIP; /* the file system is mounted nosuid, or no_new_privs is set */
     }
     free(malloc(100));
-    CHECK(option_is("decay", "10000"));
+    CHECK(option_is("decay", "1000"));
     CHECK(option_is("remote_batch", "126"));
     return check_done();
 }

@@ -44,8 +44,8 @@ static void with_stack(size_t bytes) {
 
 int main(void) {
     check_start();
-    with_stack(STRESS_SANITIZED ? 512 << 10 : 64 << 10);
-    if (!STRESS_SANITIZED) {
+    with_stack(STRESS_SLOW ? 512 << 10 : 64 << 10);
+    if (!STRESS_SLOW) {
         with_stack((size_t)sysconf(_SC_THREAD_STACK_MIN) + 8192);
     }
     stress_verify();
