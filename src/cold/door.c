@@ -15,11 +15,13 @@
 #include "cold/purge.h"
 #include "cold/remote.h"
 #include "cold/shared.h"
+#include "cold/span.h"
 #include "cold/thread.h"
 #include "cold/worker.h"
 #include "hot/cold_entry.h"
 #include "layout/lookup.h"
 
+enum { BIG_DIRTY = (64 << 20) >> HAK_UNIT_SHIFT }; /* units: too much to wait for the next tick */
 enum { TICK_EVENTS = 64, SHRINK_EPOCHS = 64 /* a second */ };
 
 /* Slow-path housekeeping, now and then: what waits too long is sent, what is unused shrinks and is purged. */
@@ -38,7 +40,7 @@ static void leave(struct thread_cache *t, struct heap *h) {
         t->busy--;
         return;
     }
-    if (HAK_UNLIKELY(++h->events % TICK_EVENTS == 0)) {
+    if (HAK_UNLIKELY(++h->events % TICK_EVENTS == 0 || span_dirty() > BIG_DIRTY)) {
         tick(t, h);
     }
     t->busy--;

@@ -131,7 +131,8 @@ size_t purge_all(size_t keep) {
 void purge_tick(void) {
     uint32_t now = (uint32_t)(os_now_ms() >> EPOCH_SHIFT), last = hak_load_rlx(&last_purge);
     hak_store_rlx(&clock_now, now);
-    if (now - last < TICK_EPOCHS || !hak_cas_ar(&last_purge, &last, now)) { /* ar: one thread a step */
+    if ((now - last < TICK_EPOCHS && hak_gates.decay) ||
+        !hak_cas_ar(&last_purge, &last, now)) { /* ar: one thread a step */
         return;
     }
     uint32_t before = now - (uint32_t)(hak_gates.decay >> EPOCH_SHIFT);

@@ -10,6 +10,7 @@
 #include "cold/arena.h"
 #include "cold/huge.h"
 #include "cold/purge.h"
+#include "cold/thp.h"
 #include "layout/arena.h"
 #include "layout/super.h"
 #include "os/os.h"
@@ -234,7 +235,10 @@ static bool grow_locked(uint32_t units) {
     }
     growing = 1;
     hak_lock_drop(&lock);
-    size_t got = arena_grow(units);
+    size_t first = hak_arena.limit, got = arena_grow(units);
+    if (got) {
+        thp_grown(first, got, span_used());
+    }
     hak_lock_take(&lock);
     add_supers((uint32_t)got);
     growing = 0;

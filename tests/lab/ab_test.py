@@ -111,34 +111,12 @@ class Rounds(LabTest):
         self.tool("ab", "--lib", "libc,libc", *QUICK, "--any-status", "--", "grep", "-q", "needle", status=4)
 
 
-class Planted(LabTest):
-    """The two regressions that must be found; tests/lab/planted.py has the long form."""
-
-    def test_instructions(self):
-        libs = f"{SAME},{lab('planted_instructions.so')}"
-        d = self.json("ab", "--lib", libs, "--count-only", "--json", "--", WORK, 10000, status=3)
-        m = d["measures"][0]
-        self.assertEqual((m["name"], m["finding"]), ("instructions", "worse"))
-        self.assertAlmostEqual(m["change"], 0.03, delta=0.005)
-        self.assertLess(m["p"], 0.01)
-
-    def test_same_instructions(self):
-        d = self.json("ab", "--lib", f"{SAME},{SAME}", "--count-only", "--json", "--", WORK, 3000, status=4)
-        self.assertLess(abs(d["measures"][0]["change"]), 0.001)
-
-    def test_time(self):
-        libs = f"{SAME},{lab('planted_time.so')}"
-        d = self.json("ab", "--lib", libs, "--primary", "cpu", "--budget", "25", "--json", "--", WORK, 40000, status=3)
-        self.assertEqual(d["verdict"]["word"], "NO-GO")
-        self.assertTrue(0.05 < [m for m in d["measures"] if m["name"] == "cpu"][0]["change"] < 0.16)
-
-
 class Proof(LabTest):
     """A comparison that would compare nothing is an error."""
 
     def test_switch_without_effect(self):
-        out, _ = self.tool("ab", "--lib", DEAF, "--gate", "decay=0,10000", *QUICK, "--", WORK, 100, status=5)
-        self.assertIn("decay was 10000", out)
+        out, _ = self.tool("ab", "--lib", DEAF, "--gate", "decay=0,1000", *QUICK, "--", WORK, 100, status=5)
+        self.assertIn("decay was 1000", out)
         self.assertIn("NOT PROVEN", out)
 
     def test_switch_read_too_late(self):
@@ -147,7 +125,7 @@ class Proof(LabTest):
         self.assertIn("the switch came too late", out)
 
     def test_library_without_options(self):
-        out, _ = self.tool("ab", "--lib", SAME, "--gate", "decay=0,10000", *QUICK, "--", WORK, 100, status=5)
+        out, _ = self.tool("ab", "--lib", SAME, "--gate", "decay=0,1000", *QUICK, "--", WORK, 100, status=5)
         self.assertIn("has no option decay", out)
 
     def test_program_that_clears_the_environment(self):
@@ -157,7 +135,7 @@ class Proof(LabTest):
 
     @unittest.skipUnless(has_options(), "the library has no options yet")
     def test_changed_by_the_program(self):
-        out, _ = self.tool("ab", "--gate", "decay=0,10000", *QUICK, "--env", "WORK_SET=decay,5000", "--", WORK, 100, status=5)
+        out, _ = self.tool("ab", "--gate", "decay=0,1000", *QUICK, "--env", "WORK_SET=decay,5000", "--", WORK, 100, status=5)
         self.assertIn("at the process's end", out)
 
     @unittest.skipUnless(has_options(), "the library has no options yet")
@@ -203,6 +181,8 @@ class BadInput(LabTest):
         refused("ab", "--lib", "libc,libc", "--threshold", "x", "--", WORK, says='"x" is not a number')
         refused("ab", "--lib", "libc,libc", "--budget", "5 parsecs", "--", WORK, says="not a time")
         refused("ab", "--lib", "libc,libc", "--set", "decay=1", "--vs", "decay=2", "--", WORK, says="more than one comparison")
+        refused("ab", "--lib", "libc,jemalloc", "--gate", "decay=1,2", "--", WORK, says="more than one comparison")
+        refused("ab", "--lib", "libc", "--", WORK, says="nothing to compare")
         refused("ab", "--lib", "libc", "--set", "decay=1", "--vs", "decay=2", "--", WORK, says="option of hakmem")
         refused("ab", "--lib", "libc,libc", "-o", "/no/such/place/x", "--", WORK, says="/no/such/place/x")
         refused("ab", "--lib", "libc,libc", "--", lab("run_static_prog"), says="statically linked", status=126)
@@ -258,7 +238,7 @@ class Trouble(LabTest):
         record = self.path("kept.json")
         process = subprocess.Popen([TOOL, "ab", "--lib", f"libc,{JEMALLOC}", "--budget", "1h", "--precision", "0.01", "-o", record, "--", WORK, "100"],
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment())
-        time.sleep(4)
+        time.sleep(2)
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=30)
         self.assertEqual(process.returncode, 130)

@@ -66,7 +66,7 @@ class Check(LabTest):
 
     def test_static(self):
         d = self.check(self.live(lab("run_static_prog"), "60"))
-        self.assertEqual((d["allocator"], d["how"]), ("libc", "static"))
+        self.assertEqual((d["allocator"], d["how"], d["exact"]), ("libc", "static", True))
         self.assertIn("libhakmem.a", d["refused"])
 
     def build(self, name, *arguments, compiler="cc"):

@@ -45,7 +45,7 @@ class Options(LabTest):
     def test_bad_values(self):
         options, warnings = self.options(HAKMEM_DECAY="soon", HAKMEM_THP="sometimes", HAKMEM_DECAI="1", HAKMEM_WRAP_TINY="1", HAKMEM_CONF="x:1,nonsense")
         self.assertIn("soon", options["decay"]["problem"])
-        self.assertEqual(options["decay"]["value"], "10000")
+        self.assertEqual(options["decay"]["value"], "1000")
         self.assertIn("never|default|always", options["thp"]["problem"])
         text = "\n".join(warnings)
         for part in ("DECAI: no such option; did you mean decay", "WRAP_TINY: replaced by", "HAKMEM_CONF: x", '"nonsense" is not option:value'):

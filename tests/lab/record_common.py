@@ -50,3 +50,6 @@ def installed(name):
         os.path.exists(os.path.join(d, f"lib{name}.so.2"))
         for d in ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib")
     )
+
+
+PEERS = [p for p in ("jemalloc", "mimalloc") if installed(p)]

@@ -1,31 +1,14 @@
 #!/usr/bin/env python3
-"""`hakmem replay`: peak live bytes, order, touched memory, and the ranking of allocators by real programs' peak RSS."""
-import json
+"""`hakmem replay`: peak live bytes, order, touched memory, and what it says to bad input."""
 import os
-import random
-import shlex
-import shutil
 import signal
-import socket
 import subprocess
-import sys
 import time
 import unittest
 
-from record_common import LAB, PROG, TOOL, RecordTest, installed
+from record_common import PEERS, PROG, TOOL, RecordTest
 
-PEERS = [p for p in ("jemalloc", "mimalloc") if installed(p)]
 ALL = ["libc", *PEERS]
-LIBC = os.path.join(LAB, "replay_libc_lib.so")
-
-
-def library(name):
-    """The file to preload for the allocator, "" for none."""
-    for folder in ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"):
-        path = f"{folder}/lib{name}.so.2"
-        if os.path.exists(path):
-            return path
-    return ""
 
 
 class Replays(RecordTest):
@@ -111,123 +94,6 @@ class BadInput(RecordTest):
         r = self.replay(out, "--lib", f"libc,{bad}", "--rounds", 1, status=1)
         self.assertIn("signal 6", r["allocators"][1]["runs"][0]["trouble"])
         self.assertGreater(r["allocators"][0]["wall"], 0)
-
-
-@unittest.skipUnless(len(PEERS) == 2, "jemalloc and mimalloc are needed")
-class RealPrograms(RecordTest):
-    """Peak live bytes to 1 %, and the order of the allocators by the real program's peak RSS wherever that differs by more than 1 %."""
-
-    def judge(self, name, recording, real, process, key):
-        options = ("--timing",) if key == "program_peak_rss_estimate" else ()
-        r = self.replay(recording, "--lib", ",".join(ALL), "--rounds", 1, "--process", process, *options)
-        peak = r["recorded_peak_live"]
-        got = {}
-        for label, a in zip(ALL, r["allocators"]):
-            self.assertAlmostEqual(a["peak_live"] / peak, 1, delta=0.01)
-            got[label] = a[key]
-        for label in ALL:
-            print(f"{name}: {label} real {real[label] / 1e6:.2f} MB, replay {got[label] / 1e6:.2f} MB", file=sys.stderr)
-        for a in ALL:
-            for b in ALL:
-                if real[a] < real[b] * 0.99:
-                    self.assertLess(got[a], got[b], f"{name}: {a} and {b}")
-        self.assertEqual(r["unknown_frees"], 0)
-
-    def peak(self, command, env, lib):
-        """Peak RSS of the real program: the least of three runs."""
-        env = dict(env)
-        if lib:
-            env["LD_PRELOAD"] = lib
-        least = None
-        for _ in range(3):
-            p = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)
-            _, status, usage = os.wait4(p.pid, 0)
-            p.returncode = status
-            self.assertEqual(status, 0)
-            least = min(least or usage.ru_maxrss, usage.ru_maxrss)
-        return least * 1024
-
-    def compare(self, name, command, env, key, process):
-        real = {n: self.peak(command, env, "" if n == "libc" else library(n)) for n in ALL}
-        self.judge(name, self.record(*command, env=env), real, process, key)
-
-    def test_python(self):
-        script = self.path("work.py")
-        with open(script, "w", encoding="utf-8") as f:
-            f.write("import json, random\nrandom.seed(1)\nd = {str(i): [random.random(), 'v%d' % i, {'k': i}] for i in range(40000)}\n"
-                    "e = json.loads(json.dumps(d))\nfor i in range(0, 40000, 2): del e[str(i)]\n"
-                    "x = [bytes(random.randrange(10, 3000)) for _ in range(8000)]\n"
-                    "for i in range(0, 8000, 3): x[i] = None\ny = [bytearray(random.randrange(10, 3000)) for _ in range(4000)]\n")
-        for mode in ("pymalloc", "malloc"):
-            env = {**os.environ, "PYTHONHASHSEED": "1", "PYTHONMALLOC": mode}
-            self.compare(f"python3 ({mode})", ["/usr/bin/python3", script], env, "peak_rss", "python")
-
-    def test_cc1plus(self):
-        if not shutil.which("g++"):
-            self.skipTest("no g++")
-        source = self.path("big.cc")
-        with open(source, "w", encoding="utf-8") as f:
-            f.write("#include <map>\n#include <string>\n#include <vector>\n#include <iostream>\nint main() { std::map<std::string, std::vector<int>> m; "
-                    "m[\"a\"].push_back(1); std::cout << m.size(); }\n")
-        out = subprocess.run(["g++", "-O1", "-###", "-c", source, "-o", os.devnull], capture_output=True, text=True, check=True).stderr
-        command = shlex.split([line for line in out.splitlines() if "cc1plus" in line][0])
-        command[command.index("-o") + 1] = os.devnull
-        self.compare("cc1plus", command, dict(os.environ), "program_peak_rss_estimate", "cc1plus")
-
-    def redis(self, lib, recording=None):
-        """Serves a fixed workload on a socket in our folder; the server's peak RSS."""
-        place = self.path("s")
-        command = ["redis-server", "--port", "0", "--unixsocket", place, "--save", "", "--dir", self.dir, "--logfile", self.path("log")]
-        before = [TOOL, "record", "-o", recording, "--"] if recording else []
-        p = subprocess.Popen(before + command, env={**os.environ, "LD_PRELOAD": lib}, stderr=subprocess.DEVNULL)
-        c = socket.socket(socket.AF_UNIX)
-        try:
-            c.settimeout(60)
-            for _ in range(500):
-                try:
-                    c.connect(place)
-                    break
-                except OSError:
-                    time.sleep(0.02)
-            replies = c.makefile("rb")
-            self.addCleanup(replies.close)
-
-            def send(commands):
-                c.sendall(b"".join(b"*%d\r\n" % len(w) + b"".join(b"$%d\r\n%s\r\n" % (len(x), x) for x in w) for w in commands))
-                return [replies.readline() for _ in commands]
-
-            r = random.Random(2)
-            for at in range(0, 60000, 500):
-                send([(b"SET", b"key:%d" % i, b"x" * r.randrange(10, 400)) for i in range(at, at + 500)])
-            for at in range(0, 60000, 500):
-                send([(b"DEL", b"key:%d" % i) for i in range(at, at + 500, 2)])
-            for at in range(0, 30000, 500):
-                send([(b"RPUSH", b"list:%d" % (i % 100), b"y" * r.randrange(10, 900)) for i in range(at, at + 500)])
-            c.sendall(b"*2\r\n$4\r\nINFO\r\n$6\r\nserver\r\n")
-            pid = None
-            while pid is None:
-                line = replies.readline()
-                self.assertTrue(line, "redis-server went away")
-                if line.startswith(b"process_id:"):
-                    pid = int(line.split(b":")[1])
-            with open(f"/proc/{pid}/status", encoding="ascii") as f:
-                peak = [int(line.split()[1]) * 1024 for line in f if line.startswith("VmHWM")][0]
-            c.sendall(b"*2\r\n$8\r\nSHUTDOWN\r\n$6\r\nNOSAVE\r\n")
-            p.wait(60)
-            return peak
-        finally:
-            c.close()
-            if p.poll() is None:
-                p.terminate()
-                p.wait(30)
-
-    def test_redis(self):
-        if not shutil.which("redis-server"):
-            self.skipTest("no redis-server")
-        real = {n: min(self.redis(LIBC if n == "libc" else library(n)) for _ in range(2)) for n in ALL}
-        out = self.path("redis.hkt")
-        self.redis(LIBC, out)
-        self.judge("redis-server", out, real, "redis", "peak_rss")
 
 
 if __name__ == "__main__":
