@@ -75,6 +75,7 @@ struct contender {
     double program; /* estimate of the whole program's peak RSS, 0: not known */
     struct replay_run *run;
     unsigned runs;
+    double library; /* RSS of the library itself, before the first allocation */
 };
 
 static size_t contenders_make(const char *libs, struct contender **list) {
@@ -140,6 +141,7 @@ static json_t *contender_json(const struct contender *c) {
                                                     r->result.served_by, "failed", (json_int_t)r->result.failed));
     }
     json_object_set_new(j, "runs", runs);
+    json_object_set_new(j, "library_rss", json_real(c->library));
     if (c->program > 0)
         json_object_set_new(j, "program_peak_rss_estimate", json_real(c->program));
     json_object_set(j, "samples", c->run[0].samples);
@@ -170,10 +172,10 @@ static void replay_print(const struct trace_stream *s, const struct plan_totals 
             printf("%-18s %s\n", c->label, c->run[0].trouble);
             continue;
         }
-        printf("%-18s %11s %11.3f %9s %11s %11s %11s %9.0f", c->label, bytes_text(median(c, of_rss)),
-               median(c, of_rss) / (double)(t->peak ? t->peak : 1), bytes_text(median(c, of_end)),
-               bytes_text(median(c, of_live)), seconds_text(median(c, of_wall)), seconds_text(median(c, of_cpu)),
-               median(c, of_faults));
+        printf("%-18s %11s %11s %11.3f %9s %11s %11s %11s %9.0f", c->label, bytes_text(median(c, of_rss)),
+               bytes_text(c->library), median(c, of_rss) / (double)(t->peak ? t->peak : 1),
+               bytes_text(median(c, of_end)), bytes_text(median(c, of_live)), seconds_text(median(c, of_wall)),
+               seconds_text(median(c, of_cpu)), median(c, of_faults));
         if (c->program > 0)
             printf(" %11s", bytes_text(c->program));
         printf("%s\n", c->run[0].result.failed ? "  (some allocations failed)" : "");
@@ -235,6 +237,7 @@ static struct replay_run *runs_make(unsigned n) {
 static int replay_rounds(struct contender *list, size_t n, const char *plan, const struct replay_options *o) {
     struct progress progress;
     int status = STATUS_OK;
+    uint64_t own = replay_baseline(plan);
     progress_begin(&progress, "replay");
     for (size_t i = 0; i < n; i++)
         list[i].run = runs_make(o->rounds);
@@ -248,6 +251,8 @@ static int replay_rounds(struct contender *list, size_t n, const char *plan, con
                 status = *r->trouble ? STATUS_FAILED : STATUS_UNPROVEN;
             if (!*r->trouble && !r->served)
                 warn("%s: malloc was served by %s instead", c->path, r->result.served_by);
+            if (own && r->result.baseline_rss > own)
+                c->library = (double)(r->result.baseline_rss - own);
             if (interrupted())
                 break;
         }

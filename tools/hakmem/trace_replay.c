@@ -113,3 +113,11 @@ struct replay_run replay_once(const char *plan, const char *lib, bool timing) {
     free(program);
     return run;
 }
+
+uint64_t replay_baseline(const char *plan) {
+    setenv(PLAN_ENV_BASELINE, "1", 1);
+    struct replay_run run = replay_once(plan, "", false);
+    unsetenv(PLAN_ENV_BASELINE);
+    json_decref(run.samples);
+    return *run.trouble ? 0 : run.result.baseline_rss;
+}

@@ -17,4 +17,8 @@ struct replay_run {
 /* One run. lib is a library's path or "" for the C library's own. */
 struct replay_run replay_once(const char *plan, const char *lib, bool timing);
 
+/* RSS of the replayer of this plan before its first allocation, under the C library's malloc: what a library adds to it by being loaded is
+ * the difference to its result's baseline. 0 if the replayer does not run. */
+uint64_t replay_baseline(const char *plan);
+
 #endif

@@ -8,7 +8,8 @@
 
 #include <stdint.h>
 
-#define PLAN_MAGIC 0x316e616c706b6148ull /* "Hakplan1" */
+#define PLAN_MAGIC 0x316e616c706b6148ull       /* "Hakplan1" */
+#define PLAN_ENV_BASELINE "HAKREPLAY_BASELINE" /* only say what the replayer itself takes */
 #define PLAN_ENV_TIMING "HAKREPLAY_TIMING"
 
 enum plan_what { PLAN_MALLOC = 1, PLAN_CALLOC, PLAN_ALIGNED, PLAN_FREE, PLAN_REALLOC };
