@@ -63,11 +63,6 @@ static void libc_arms(struct ab *ab, const struct ab_given *g, uint16_t machine)
 static void lib_arms(struct ab *ab, const struct ab_given *g, uint16_t machine) {
     char *a, *b;
     split_pair("--lib", g->lib, &a, &b);
-    if (!b) {
-        fail(STATUS_USAGE,
-             "--lib: only one library (%s); give two as --lib A,B, or something else to compare: --gate, --libc, --vs",
-             a);
-    }
     ab->arm[0] = make_arm("A", library_need("--lib", a, machine));
     ab->arm[1] = make_arm("B", library_need("--lib", b, machine));
     ab->same = strcmp(ab->arm[0].library, ab->arm[1].library) == 0;
@@ -126,8 +121,7 @@ static void check_effects(const struct ab *ab) {
 }
 
 void ab_make_arms(struct ab *ab, const struct ab_given *g, uint16_t machine) {
-    int ways =
-        (g->gate != NULL) + g->libc + (g->lib && strchr(g->lib, ',') && !g->gate && !g->libc) + (g->vs.count > 0);
+    int ways = (g->gate != NULL) + g->libc + (g->lib && strchr(g->lib, ',')) + (g->vs.count > 0);
     if (ways == 0) {
         fail(STATUS_USAGE,
              "nothing to compare: give --gate NAME=A,B or --libc or --lib A,B or --set NAME=VALUE --vs NAME=VALUE");

@@ -58,27 +58,20 @@ json_t *ab_document(const struct ab *ab, const struct rounds *r, json_t *analysi
     return out;
 }
 
-static const char *text_of(const json_t *o, const char *name) {
-    const char *text = json_string_value(json_object_get(o, name));
-    return text ? text : "?";
-}
-
-static double number_of(const json_t *o, const char *name) { return json_number_value(json_object_get(o, name)); }
-
 static void print_head(const json_t *d) {
     const json_t *machine = json_object_get(d, "machine");
     size_t i;
     json_t *item;
     json_array_foreach(json_object_get(d, "arms"), i, item) {
         const char *path = json_string_value(json_object_get(json_object_get(item, "library"), "path"));
-        printf("%s  %-24s %s\n", text_of(item, "name"), text_of(item, "label"), path && *path ? path : "libc");
+        printf("%s  %-24s %s\n", json_text(item, "name"), json_text(item, "label"), path && *path ? path : "libc");
     }
     fputs("on ", stdout);
     json_array_foreach(json_object_get(d, "command"), i, item) { printf(" %s", json_string_value(item)); }
-    printf("\n    %s, %lld processors, kernel %s, THP %s, load %.1f; %s\n", text_of(machine, "processor"),
-           (long long)json_integer_value(json_object_get(machine, "processors")), text_of(machine, "kernel"),
-           text_of(machine, "thp"), json_number_value(json_array_get(json_object_get(machine, "load"), 0)),
-           text_of(machine, "date"));
+    printf("\n    %s, %lld processors, kernel %s, THP %s, load %.1f; %s\n", json_text(machine, "processor"),
+           (long long)json_integer_value(json_object_get(machine, "processors")), json_text(machine, "kernel"),
+           json_text(machine, "thp"), json_number_value(json_array_get(json_object_get(machine, "load"), 0)),
+           json_text(machine, "date"));
 }
 
 /* What the processes themselves said: the object behind malloc, and the options in force. */
@@ -86,12 +79,12 @@ static void print_proof(const json_t *d) {
     size_t i;
     json_t *arm;
     json_array_foreach(json_object_get(d, "arms"), i, arm) {
-        const json_t *records = json_object_get(json_object_get(d, "proof"), text_of(arm, "name"));
+        const json_t *records = json_object_get(json_object_get(d, "proof"), json_text(arm, "name"));
         const json_t *last = json_array_get(records, json_array_size(records) - 1);
         if (!last) {
             continue;
         }
-        printf("proof %s: %s in %s", text_of(arm, "name"), text_of(last, "malloc"), text_of(last, "exe"));
+        printf("proof %s: %s in %s", json_text(arm, "name"), json_text(last, "malloc"), json_text(last, "exe"));
         const char *name;
         json_t *value;
         json_object_foreach(json_object_get(arm, "settings"), name, value) {
@@ -103,23 +96,23 @@ static void print_proof(const json_t *d) {
 }
 
 static void print_row(const json_t *f) {
-    const char *name = text_of(f, "name");
+    const char *name = json_text(f, "name");
     enum measure m = measure_named(name);
     const char *(*show)(double) = m < MEASURES ? measures[m].show : count_text;
     char interval[48];
-    snprintf(interval, sizeof interval, "%+.2f .. %+.2f %%", number_of(f, "low") * 100, number_of(f, "high") * 100);
-    printf("  %-12s %12s %12s %+9.2f %%  %-22s %8.4f  %6.2f %%  %s\n", name, show(number_of(f, "a")),
-           show(number_of(f, "b")), number_of(f, "change") * 100, interval, number_of(f, "p"),
-           number_of(f, "spread") * 100, text_of(f, "finding"));
+    snprintf(interval, sizeof interval, "%+.2f .. %+.2f %%", json_number(f, "low") * 100, json_number(f, "high") * 100);
+    printf("  %-12s %12s %12s %+9.2f %%  %-22s %8.4f  %6.2f %%  %s\n", name, show(json_number(f, "a")),
+           show(json_number(f, "b")), json_number(f, "change") * 100, interval, json_number(f, "p"),
+           json_number(f, "spread") * 100, json_text(f, "finding"));
 }
 
 static void print_failures(const json_t *d) {
     size_t i;
     json_t *f;
     json_array_foreach(json_object_get(d, "failures"), i, f) {
-        printf("failed: %s round %lld, side %s (%s): %s\n", text_of(f, "phase"),
-               (long long)json_integer_value(json_object_get(f, "round")), text_of(f, "arm"), text_of(f, "label"),
-               text_of(f, "message"));
+        printf("failed: %s round %lld, side %s (%s): %s\n", json_text(f, "phase"),
+               (long long)json_integer_value(json_object_get(f, "round")), json_text(f, "arm"), json_text(f, "label"),
+               json_text(f, "message"));
         const char *errors = json_string_value(json_object_get(f, "stderr"));
         if (errors && *errors && i == 0) {
             printf("  its last words: %s\n", errors);
@@ -134,11 +127,11 @@ static void print_gap(const json_t *gap) {
     if (json_object_size(gap) == 0) {
         return;
     }
-    printf("the gap to libc (%s):\n", text_of(json_object_get(gap, "total"), "text"));
+    printf("the gap to libc (%s):\n", json_text(json_object_get(gap, "total"), "text"));
     for (size_t i = 0; i < 3; i++) {
         const json_t *f = json_object_get(gap, rows[i][0]);
-        printf("  %-10s %+7.2f %%  %+.2f .. %+.2f %%  %s: %s\n", rows[i][0], number_of(f, "change") * 100,
-               number_of(f, "low") * 100, number_of(f, "high") * 100, rows[i][1], text_of(f, "finding"));
+        printf("  %-10s %+7.2f %%  %+.2f .. %+.2f %%  %s: %s\n", rows[i][0], json_number(f, "change") * 100,
+               json_number(f, "low") * 100, json_number(f, "high") * 100, rows[i][1], json_text(f, "finding"));
     }
 }
 
@@ -151,18 +144,18 @@ void ab_print(const json_t *d) {
     if (json_array_size(json_object_get(d, "measures")) > 0) {
         printf("\n%lld pairs after %lld of A/A control; %s\n",
                (long long)json_integer_value(json_object_get(d, "pairs")),
-               (long long)json_integer_value(json_object_get(d, "control_pairs")), text_of(d, "stopped"));
+               (long long)json_integer_value(json_object_get(d, "control_pairs")), json_text(d, "stopped"));
         printf("  %-12s %12s %12s %11s  %-22s %8s  %8s  %s\n", "measure", "A (median)", "B (median)", "B to A",
                "95 % interval", "p", "A/A", "B is");
     }
     json_array_foreach(json_object_get(d, "measures"), i, f) { print_row(f); }
     print_gap(json_object_get(d, "gap"));
     const json_t *verdict = json_object_get(d, "verdict");
-    printf("\n%s on %s: %s\n", text_of(verdict, "word"), text_of(verdict, "measure"), text_of(verdict, "reason"));
+    printf("\n%s on %s: %s\n", json_text(verdict, "word"), json_text(verdict, "measure"), json_text(verdict, "reason"));
 }
 
 int ab_status(const json_t *d) {
-    const char *word = text_of(json_object_get(d, "verdict"), "word");
+    const char *word = json_text(json_object_get(d, "verdict"), "word");
     if (json_is_true(json_object_get(d, "interrupted"))) {
         return STATUS_SIGNAL + 2;
     }
@@ -223,7 +216,7 @@ int ab_show(int argc, char **argv) {
     }
     char *path = rest < argc ? argv[rest] : newest();
     json_t *d = json_read(path);
-    if (strcmp(text_of(d, "tool"), "hakmem ab") != 0) {
+    if (strcmp(json_text(d, "tool"), "hakmem ab") != 0) {
         fail(STATUS_USAGE, "show: %s is not a record of `hakmem ab`", path);
     }
     if (json) {

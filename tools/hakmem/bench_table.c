@@ -189,19 +189,12 @@ json_t *bench_run(const struct bench_plan *plan) {
                      t.samples);
 }
 
-static const char *text_of(const json_t *o, const char *name) {
-    const char *text = json_string_value(json_object_get(o, name));
-    return text ? text : "?";
-}
-
-static double number_of(const json_t *o, const char *name) { return json_number_value(json_object_get(o, name)); }
-
 /* The entry of that label, or NULL. */
 static const json_t *of_label(const json_t *list, const char *label, const char *measure) {
     size_t i;
     json_t *o;
     json_array_foreach(list, i, o) {
-        if (strcmp(text_of(o, "label"), label) == 0 && (!measure || strcmp(text_of(o, "measure"), measure) == 0)) {
+        if (strcmp(json_text(o, "label"), label) == 0 && (!measure || strcmp(json_text(o, "measure"), measure) == 0)) {
             return o;
         }
     }
@@ -214,8 +207,8 @@ static void print_cell(const json_t *r) {
         printf(" %20s", "-");
         return;
     }
-    snprintf(text, sizeof text, "%.2f%s [%.2f-%.2f]", number_of(r, "ratio"),
-             json_is_true(json_object_get(r, "same")) ? "~" : " ", number_of(r, "low"), number_of(r, "high"));
+    snprintf(text, sizeof text, "%.2f%s [%.2f-%.2f]", json_number(r, "ratio"),
+             json_is_true(json_object_get(r, "same")) ? "~" : " ", json_number(r, "low"), json_number(r, "high"));
     printf(" %20s", text);
 }
 
@@ -226,29 +219,29 @@ static void print_figure(const json_t *d, const char *measure, const char *title
     printf("\n%s, as a ratio to libc (less is better)\n%-32s %10s", title, "case", "libc");
     json_array_foreach(columns, k, a) {
         if (k > 0) {
-            printf(" %20s", text_of(a, "label"));
+            printf(" %20s", json_text(a, "label"));
         }
     }
     putchar('\n');
     json_array_foreach(json_object_get(d, "rows"), i, row) {
-        if (strcmp(text_of(row, "measure"), measure) != 0) {
+        if (strcmp(json_text(row, "measure"), measure) != 0) {
             continue;
         }
-        char *name = xprintf("%s/%s", text_of(row, "bench"), text_of(row, "case"));
-        printf("%-32s %10.2f", name, number_of(row, "libc"));
+        char *name = xprintf("%s/%s", json_text(row, "bench"), json_text(row, "case"));
+        printf("%-32s %10.2f", name, json_number(row, "libc"));
         free(name);
         json_array_foreach(columns, k, a) {
             if (k > 0) {
-                print_cell(of_label(json_object_get(row, "ratios"), text_of(a, "label"), NULL));
+                print_cell(of_label(json_object_get(row, "ratios"), json_text(a, "label"), NULL));
             }
         }
         putchar('\n');
     }
     printf("%-32s %10s", "geometric mean", "");
     json_array_foreach(columns, k, a) {
-        const json_t *mean = k > 0 ? of_label(json_object_get(d, "geomeans"), text_of(a, "label"), measure) : NULL;
+        const json_t *mean = k > 0 ? of_label(json_object_get(d, "geomeans"), json_text(a, "label"), measure) : NULL;
         if (mean) {
-            printf(" %20.3f", number_of(mean, "ratio"));
+            printf(" %20.3f", json_number(mean, "ratio"));
         } else if (k > 0) {
             printf(" %20s", "-");
         }
@@ -261,14 +254,14 @@ void bench_print(const json_t *d) {
     size_t i;
     json_t *f;
     printf("%s, %lld processors, kernel %s, THP %s; %lld rounds%s; ~ is within the A/A spread\n",
-           text_of(machine, "processor"), (long long)json_integer_value(json_object_get(machine, "processors")),
-           text_of(machine, "kernel"), text_of(machine, "thp"),
+           json_text(machine, "processor"), (long long)json_integer_value(json_object_get(machine, "processors")),
+           json_text(machine, "kernel"), json_text(machine, "thp"),
            (long long)json_integer_value(json_object_get(d, "rounds")),
            json_is_true(json_object_get(d, "quick")) ? " (quick: no measurement)" : "");
     print_figure(d, "ns_per_op", "nanoseconds an operation");
     print_figure(d, "peak_rss_kib", "peak resident KiB");
     json_array_foreach(json_object_get(d, "failures"), i, f) {
-        printf("failed: %s under %s, round %lld: %s\n", text_of(f, "bench"), text_of(f, "allocator"),
-               (long long)json_integer_value(json_object_get(f, "round")), text_of(f, "message"));
+        printf("failed: %s under %s, round %lld: %s\n", json_text(f, "bench"), json_text(f, "allocator"),
+               (long long)json_integer_value(json_object_get(f, "round")), json_text(f, "message"));
     }
 }

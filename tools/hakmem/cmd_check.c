@@ -100,6 +100,7 @@ static void find_server(struct finding *f, const struct objects *o, char *const 
         if (alone || elf_defines(&elf, "malloc", false)) {
             f->allocator = allocator_in(&elf, o->item[i].name, true);
             f->object = xstrdup(o->item[i].name);
+            f->exact = alone;
             f->how = alone                                ? "static"
                      : i == 0                             ? "built into the program"
                      : is_preloaded(env, o->item[i].name) ? "preloaded"
@@ -114,7 +115,7 @@ static void find_server(struct finding *f, const struct objects *o, char *const 
         }
         elf_close(&elf);
     }
-    f->exact = o->exact;
+    f->exact |= o->exact;
     if (f->allocator && json_object_size(f->options) == 0) {
         options_in_environment(f, env);
     }

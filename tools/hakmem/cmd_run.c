@@ -198,8 +198,6 @@ static void print_options(const json_t *record) {
     }
 }
 
-static double field(const json_t *o, const char *name) { return json_number_value(json_object_get(o, name)); }
-
 static void print_stats(const json_t *records, const json_t *sum, const char *problem, const char *label,
                         const struct command *c) {
     fprintf(stderr, "hakmem run: %s%s\n", problem ? "NOT served: " : "served by ", problem ? problem : label);
@@ -221,10 +219,11 @@ static void print_stats(const json_t *records, const json_t *sum, const char *pr
     fprintf(stderr,
             "  in all: %s allocations, %s, %s frees; wall %s, user %s, sys %s; peak RSS %s; %s minor and %s major "
             "faults, %s switches\n",
-            count_text(field(sum, "allocs")), bytes_text(field(sum, "bytes")), count_text(field(sum, "frees")),
-            seconds_text(field(sum, "wall")), seconds_text(field(sum, "user")), seconds_text(field(sum, "sys")),
-            bytes_text(field(sum, "peak_rss")), count_text(field(sum, "minor_faults")),
-            count_text(field(sum, "major_faults")), count_text(field(sum, "switches")));
+            count_text(json_number(sum, "allocs")), bytes_text(json_number(sum, "bytes")),
+            count_text(json_number(sum, "frees")), seconds_text(json_number(sum, "wall")),
+            seconds_text(json_number(sum, "user")), seconds_text(json_number(sum, "sys")),
+            bytes_text(json_number(sum, "peak_rss")), count_text(json_number(sum, "minor_faults")),
+            count_text(json_number(sum, "major_faults")), count_text(json_number(sum, "switches")));
     if (c->remark) {
         fprintf(stderr, "  %s\n", c->remark);
     }

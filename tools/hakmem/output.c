@@ -68,6 +68,13 @@ json_t *json_read(const char *path) {
     return value;
 }
 
+const char *json_text(const json_t *object, const char *name) {
+    const char *text = json_string_value(json_object_get(object, name));
+    return text ? text : "?";
+}
+
+double json_number(const json_t *object, const char *name) { return json_number_value(json_object_get(object, name)); }
+
 void progress_begin(struct progress *p, const char *what) {
     *p = (struct progress){.what = what, .begun = now_seconds()};
     p->visible = isatty(STDERR_FILENO) && getenv("TERM") && strcmp(getenv("TERM"), "dumb") != 0;

@@ -62,6 +62,9 @@ const char *tool_directory(void);
  * (a temporary file, fsync, rename; devices and pipes directly) and returns false with a message already printed, for instance when the disk is full. */
 void json_print(const json_t *value);
 bool json_save(const json_t *value, const char *path);
+/* A member of an object: "?" when it is no text, 0 when it is no number. */
+const char *json_text(const json_t *object, const char *name);
+double json_number(const json_t *object, const char *name);
 json_t *json_read(const char *path); /* ends the process with a message naming file and line */
 /* Flushes stdout; false, with a message, if something could not be written. Call it last in a verb. */
 bool output_done(void);

@@ -1,0 +1,33 @@
+#!/usr/bin/env python3
+"""`hakmem ab` finds a planted regression of 3 % in instructions and one of 10 % in time, and nothing between identical libraries."""
+import unittest
+
+from ab_common import WORK, LabTest, lab
+
+SAME = lab("planted_same.so")
+
+
+class Planted(LabTest):
+    """The two regressions that must be found; tests/lab/planted.py has the long form."""
+
+    def test_instructions(self):
+        libs = f"{SAME},{lab('planted_instructions.so')}"
+        d = self.json("ab", "--lib", libs, "--count-only", "--json", "--", WORK, 10000, status=3)
+        m = d["measures"][0]
+        self.assertEqual((m["name"], m["finding"]), ("instructions", "worse"))
+        self.assertAlmostEqual(m["change"], 0.03, delta=0.005)
+        self.assertLess(m["p"], 0.01)
+
+    def test_same_instructions(self):
+        d = self.json("ab", "--lib", f"{SAME},{SAME}", "--count-only", "--json", "--", WORK, 3000, status=4)
+        self.assertLess(abs(d["measures"][0]["change"]), 0.001)
+
+    def test_time(self):
+        libs = f"{SAME},{lab('planted_time.so')}"
+        d = self.json("ab", "--lib", libs, "--primary", "cpu", "--budget", "15", "--json", "--", WORK, 40000, status=3)
+        self.assertEqual(d["verdict"]["word"], "NO-GO")
+        self.assertTrue(0.05 < [m for m in d["measures"] if m["name"] == "cpu"][0]["change"] < 0.16)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=1)
