@@ -1,8 +1,10 @@
 /* replay_libc_lib.c : the C library's malloc as a library to preload: puts programs that link another allocator (Debian's redis-server links
  * jemalloc) back on the C library's. */
 #include <errno.h>
+#include <malloc.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t n, size_t size);
