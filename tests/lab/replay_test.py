@@ -70,7 +70,7 @@ class Replays(RecordTest):
     def test_table(self):
         out = self.record(PROG, "stack", 100)
         text = self.tool("replay", out, "--lib", "libc", "--rounds", 1).stdout
-        for words in ("allocator", "peak RSS", "faults", "libc"):
+        for words in ("allocator", "peak RSS", "+ library", "faults", "libc"):
             self.assertIn(words, text)
 
 

@@ -164,8 +164,8 @@ static void replay_print(const struct trace_stream *s, const struct plan_totals 
                          size_t n) {
     printf("%s (pid %u): %s operations by %llu threads, recorded peak live %s\n\n", trace_name(s), s->pid,
            count_text((double)t->ops), (unsigned long long)t->threads, bytes_text((double)t->peak));
-    printf("%-18s %11s %11s %9s %11s %11s %11s %9s\n", "allocator", "peak RSS", "/ live", "end RSS", "peak live",
-           "wall", "CPU", "faults");
+    printf("%-18s %11s %11s %11s %9s %11s %11s %11s %9s%s\n", "allocator", "peak RSS", "+ library", "/ live", "end RSS",
+           "peak live", "wall", "CPU", "faults", list[0].program > 0 ? "    program*" : "");
     for (size_t i = 0; i < n; i++) {
         const struct contender *c = &list[i];
         if (median(c, of_wall) < 0) {
