@@ -196,11 +196,18 @@ static void add_classes(struct stats *out) {
     }
 }
 
+static size_t meta_total(void) {
+    meta_lock();
+    size_t n = meta_bytes();
+    meta_unlock();
+    return n;
+}
+
 static void add_spaces(struct walk *w, size_t limit) {
     struct stats *out = w->out;
     struct hak_stats *t = &out->total;
     struct span_stats spans;
-    size_t live, kept;
+    size_t live, kept, meta = meta_total();
     span_stats_get(&spans);
     huge_stats(&live, &out->huge, &kept);
     out->huge_bytes = live;
@@ -209,10 +216,10 @@ static void add_spaces(struct walk *w, size_t limit) {
     out->units_clean = spans.clean;
     t->allocated += out->large_bytes + live;
     t->active += live;
-    t->metadata = meta_bytes() + w->bits_units * BITS_BYTES + w->last * SIDE_BYTES;
+    t->metadata = meta + w->bits_units * BITS_BYTES + w->last * SIDE_BYTES;
     t->dirty += (spans.dirty << HAK_UNIT_SHIFT) + kept;
     t->resident = w->touched + (spans.dirty << HAK_UNIT_SHIFT) + live + kept + t->metadata;
-    t->mapped = limit * (HAK_UNIT + SIDE_BYTES + BITS_BYTES) + live + kept + meta_bytes();
+    t->mapped = limit * (HAK_UNIT + SIDE_BYTES + BITS_BYTES) + live + kept + meta;
     t->retained = arena_retained();
 }
 
