@@ -258,7 +258,7 @@ static void finish_arguments(struct ab_given *g, char **command) {
              measures[ab->primary].name);
     }
     ab->instructions |= counts;
-    ab->job.counters = ab->instructions && !ab->count_only && counters_open();
+    ab->job.counters = ab->instructions && !ab->count_only && counters_available();
     if (ab->instructions && !ab->job.counters && access("/usr/bin/valgrind", X_OK) != 0) {
         fail(STATUS_FAILED,
              "--instructions: this machine has no counters and valgrind is not installed; `apt install valgrind`");

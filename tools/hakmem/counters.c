@@ -8,11 +8,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The events are opened on this process, counting nothing itself: its children inherit them and start to count when they exec. */
 static int events[2] = {-1, -1};
-static uint64_t before[2];
 
-static int event_open(uint64_t config) {
+/* Counts from the process's exec on, with all its children. */
+static int event_open(uint64_t config, pid_t pid) {
     struct perf_event_attr attr = {
         .type = PERF_TYPE_HARDWARE,
         .size = sizeof attr,
@@ -23,24 +22,40 @@ static int event_open(uint64_t config) {
         .exclude_kernel = 1,
         .exclude_hv = 1,
     };
-    return (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+    return (int)syscall(SYS_perf_event_open, &attr, pid, -1, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
-bool counters_open(void) {
-    events[0] = event_open(PERF_COUNT_HW_INSTRUCTIONS);
-    events[1] = event_open(PERF_COUNT_HW_BRANCH_INSTRUCTIONS);
+static void events_close(void) {
+    for (int i = 0; i < 2; i++) {
+        if (events[i] >= 0) {
+            close(events[i]);
+        }
+        events[i] = -1;
+    }
+}
+
+bool counters_attach(pid_t pid) {
+    events_close();
+    events[0] = event_open(PERF_COUNT_HW_INSTRUCTIONS, pid);
+    events[1] = event_open(PERF_COUNT_HW_BRANCH_INSTRUCTIONS, pid);
     return events[0] >= 0 && events[1] >= 0;
+}
+
+bool counters_available(void) {
+    bool good = counters_attach(0);
+    events_close();
+    return good;
 }
 
 void counters_read(double *instructions, double *branches) {
     double *out[2] = {instructions, branches};
     for (int i = 0; i < 2; i++) {
-        uint64_t now;
-        if (read(events[i], &now, sizeof now) == (ssize_t)sizeof now) {
-            *out[i] = (double)(now - before[i]);
-            before[i] = now;
+        uint64_t count;
+        if (events[i] >= 0 && read(events[i], &count, sizeof count) == (ssize_t)sizeof count) {
+            *out[i] = (double)count;
         }
     }
+    events_close();
 }
 
 /* "events: Ir Bc Bcm Bi Bim" names the columns of "summary: 123 4 5 6 7"; branches are the conditional (Bc) and the indirect (Bi) ones. */

@@ -239,6 +239,37 @@ static int spawn(const struct job *job, char **argv, const struct streams *s, pi
     return error;
 }
 
+/* The same for a run whose instructions are counted: the child waits for its counters before it execs. */
+static int spawn_counted(const struct job *job, char **argv, const struct streams *s, pid_t *pid) {
+    int gate[2];
+    char byte;
+    if (pipe2(gate, O_CLOEXEC) != 0) {
+        return errno;
+    }
+    struct environment e = env_of(job, s->proof_path);
+    *pid = fork();
+    if (*pid == 0) {
+        setpgid(0, 0);
+        dup2(s->in, STDIN_FILENO);
+        dup2(s->out, STDOUT_FILENO);
+        dup2(s->err, STDERR_FILENO);
+        close(gate[1]);
+        while (read(gate[0], &byte, 1) < 0 && errno == EINTR) {
+        }
+        execvpe(argv[0], argv, e.item);
+        _exit(errno == ENOENT ? STATUS_NO_FILE : STATUS_NO_EXEC);
+    }
+    int error = *pid < 0 ? errno : 0;
+    if (!error) {
+        setpgid(*pid, *pid);
+        counters_attach(*pid);
+    }
+    close(gate[0]);
+    close(gate[1]);
+    env_free(&e);
+    return error;
+}
+
 static double metric_of(const regex_t *metric, const char *text) {
     double value = NAN;
     regmatch_t m[2];
@@ -317,7 +348,7 @@ static void run(const struct job *job, struct sample *out, const struct streams 
     pin(job->cpu, &before);
     ticks(true);
     double begun = now_seconds();
-    int error = spawn(job, argv, s, &pid);
+    int error = job->counters ? spawn_counted(job, argv, s, &pid) : spawn(job, argv, s, &pid);
     const char *reason = error ? NULL : wait_for(pid, job, &out->status, &usage);
     double wall = now_seconds() - begun;
     ticks(false);

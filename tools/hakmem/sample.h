@@ -58,9 +58,11 @@ size_t sample_env_bytes(const struct job *job);
 /* A status of wait() for people: "status 3", "killed by SIGSEGV". The result is static. */
 const char *status_text(int status);
 
-/* The machine's counters of instructions and branches, for this process's children. */
-bool counters_open(void);
-void counters_read(double *instructions, double *branches); /* since the last call */
+/* The machine's counters of instructions and branches. A process is attached before it execs, counts with all its children from then on, and is
+ * read once after its end; what could not be counted stays as it was. */
+bool counters_available(void);
+bool counters_attach(pid_t pid);
+void counters_read(double *instructions, double *branches);
 /* Callgrind's totals from all files that a run left in the directory, which are removed. false: none. */
 bool callgrind_totals(const char *directory, double *instructions, double *branches);
 
