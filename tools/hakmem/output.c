@@ -77,7 +77,8 @@ double json_number(const json_t *object, const char *name) { return json_number_
 
 void progress_begin(struct progress *p, const char *what) {
     *p = (struct progress){.what = what, .begun = now_seconds()};
-    p->visible = isatty(STDERR_FILENO) && getenv("TERM") && strcmp(getenv("TERM"), "dumb") != 0;
+    const char *terminal = getenv("TERM");
+    p->visible = isatty(STDERR_FILENO) && terminal && strcmp(terminal, "dumb") != 0;
 }
 
 void progress_show(struct progress *p, double done, const char *detail) {

@@ -343,7 +343,7 @@ static void pin(int cpu, cpu_set_t *before) {
 static void run(const struct job *job, struct sample *out, const struct streams *s, const char *directory) {
     char **argv = full_argv(job, directory);
     cpu_set_t before;
-    pid_t pid;
+    pid_t pid = -1;
     struct rusage usage = {0};
     pin(job->cpu, &before);
     ticks(true);
