@@ -7,6 +7,7 @@ file(GLOB HAK_SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*/*.c)
 if(NOT HAK_MUSL) # one C++ source, without which operator new(nothrow) asks no new handler
     enable_language(CXX)
     list(APPEND HAK_SOURCES ${PROJECT_SOURCE_DIR}/src/api/cxx_nothrow.cc)
+    set_source_files_properties(${PROJECT_SOURCE_DIR}/src/api/cxx.c PROPERTIES COMPILE_DEFINITIONS HAK_CXX=1)
 endif()
 set(HAK_OS_FAULT ${PROJECT_SOURCE_DIR}/src/os/os_fault.c)
 list(REMOVE_ITEM HAK_SOURCES ${HAK_OS_FAULT})
