@@ -13,11 +13,11 @@
 #if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
 HAK_INLINE void hak_ptr_retreat(uintptr_t *HAK_SEG *where, uintptr_t *now) {
     (void)now;
-    __asm__("subq $8, %0" : "+m"(*where) : : "cc", "memory");
+    __asm__("subq $8, " HAK_SEG_TEXT "%0" : "+m"(*where) : : "cc", "memory");
 }
 HAK_INLINE void hak_ptr_advance(uintptr_t *HAK_SEG *where, uintptr_t *now) {
     (void)now;
-    __asm__("addq $8, %0" : "+m"(*where) : : "cc", "memory");
+    __asm__("addq $8, " HAK_SEG_TEXT "%0" : "+m"(*where) : : "cc", "memory");
 }
 /* index, or otherwise (a word in memory, so that no register is loaded for it) when index >= limit; without a branch. */
 HAK_INLINE size_t hak_index_or(size_t index, const size_t *limit, const size_t *otherwise) {

@@ -9,6 +9,12 @@
 #if defined(__x86_64__) && defined(__SEG_FS) && !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__) && \
     !defined(HAK_DEV)
 #define HAK_SEG __seg_fs
+/* clang leaves the segment out when it prints such an operand in assembly. */
+#ifdef __clang__
+#define HAK_SEG_TEXT "%%fs:"
+#else
+#define HAK_SEG_TEXT ""
+#endif
 /* A pointer to the thread-local variable whose symbol is `symbol`. */
 #define HAK_TLS_POINTER(type, symbol) ((type HAK_SEG *)hak_tls_offset_##symbol())
 #define HAK_TLS_DEFINE(symbol)                                       \
@@ -19,6 +25,7 @@
     }
 #else
 #define HAK_SEG
+#define HAK_SEG_TEXT ""
 #define HAK_TLS_POINTER(type, symbol) (&symbol)
 #define HAK_TLS_DEFINE(symbol) struct hak_tls_unused_##symbol
 #endif

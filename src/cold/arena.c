@@ -111,7 +111,7 @@ static bool commit(struct part *p, size_t upto, size_t grain) {
     if (reserved ? os_commit(from, len) : os_map_at(from, len)) {
         return false;
     }
-    p->committed = upto;
+    hak_store_rlx(&p->committed, upto);
     return true;
 }
 
@@ -149,13 +149,13 @@ size_t arena_grow(size_t units) {
 size_t arena_retained(void) {
     size_t n = 0;
     for (int i = 0; reserved && i < PARTS; i++) {
-        n += parts[i].size - parts[i].committed;
+        n += parts[i].size - hak_load_rlx(&parts[i].committed);
     }
     return n;
 }
 
 bool arena_holds(const void *p) {
-    return hak_arena.base &&
-           (uintptr_t)p - (uintptr_t)parts[0].at <
-               (size_t)(parts[UNITS].at - parts[0].at) + (reserved ? parts[UNITS].size : parts[UNITS].committed);
+    return hak_arena.base && (uintptr_t)p - (uintptr_t)parts[0].at <
+                                 (size_t)(parts[UNITS].at - parts[0].at) +
+                                     (reserved ? parts[UNITS].size : hak_load_rlx(&parts[UNITS].committed));
 }

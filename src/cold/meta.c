@@ -21,7 +21,7 @@ static void *bump_locked(size_t size, size_t align) {
         return 0;
     }
     at = p + size;
-    total += size;
+    hak_store_rlx(&total, total + size);
     return p;
 }
 
