@@ -108,7 +108,7 @@ void chunk_put_all(struct heap *h) {
     common_add(first, last);
 }
 
-size_t meta_bytes(void) { return total; }
+size_t meta_bytes(void) { return hak_load_rlx(&total); }
 void meta_lock(void) { hak_lock_take(&lock); }
 void meta_unlock(void) { hak_lock_drop(&lock); }
 void meta_child(void) { hak_lock_reset(&lock); }
