@@ -157,6 +157,10 @@ void hak_free_cold(void *p) {
     struct heap *h = heap_here(t);
     uint32_t word = hak_word_hot(p);
     t->busy++;
+    if (HAK_LIKELY(h && hak_word_class(word) < HAK_CLASSES && word && remote_store(h, p, word))) {
+        t->busy--; /* nothing that housekeeping would have to know of */
+        return;
+    }
     if (word) {
         free_word(t, h, p, word);
     } else {

@@ -10,11 +10,9 @@
 #include "cold/magazine.h"
 #include "cold/meta.h"
 #include "cold/slab.h"
-#include "gates/gates.h"
 #include "layout/lookup.h"
 
-/* A chunk on its way: [0] next, [1] count << 32 | bytes, [2..] blocks. */
-enum { FIRST = 2, BATCH_BYTES = 16 << 10, BACKLOG_BYTES = 1 << 20 };
+enum { BACKLOG_BYTES = 1 << 20 };
 
 static void chunk_seal(struct chunk *k, uint32_t n, size_t bytes) { k->slot[1] = (uintptr_t)n << 32 | bytes; }
 static uint32_t chunk_blocks(const struct chunk *k) { return (uint32_t)(k->slot[1] >> 32); }
@@ -41,17 +39,19 @@ void remote_settle_one(void *p, uint32_t word) {
     slab_settle(heap_by_id(word >> 8), word & 0xff, &v, 1);
 }
 
-static void settle_chunk(struct chunk *k) {
-    for (uint32_t i = 0, n = chunk_blocks(k); i < n; i++) {
-        void *p = (void *)k->slot[FIRST + i];
-        remote_settle_one(p, hak_word_hot(p)); /* the owner may have changed on the way */
+/* Almost always every block is still the owner's: one lock for all of them. */
+static void settle_chunk(struct heap *owner, struct chunk *k) {
+    unsigned others = slab_settle_mixed(owner, &k->slot[REMOTE_FIRST], chunk_blocks(k));
+    for (unsigned i = 0; i < others; i++) {
+        void *p = (void *)k->slot[REMOTE_FIRST + i];
+        remote_settle_one(p, hak_word_hot(p));
     }
 }
 
 void remote_help(struct heap *helper, struct heap *owner) {
     for (struct chunk *k = inbox_take(owner), *next; k; k = next) {
         next = chunk_prev(k);
-        settle_chunk(k);
+        settle_chunk(owner, k);
         chunk_put(helper, k);
     }
 }
@@ -94,9 +94,9 @@ void remote_push(struct heap *h, void *p, uint32_t word) {
         }
         *o = (struct outbox){owner, 0, 0, k};
     }
-    o->chunk->slot[FIRST + o->n++] = (uintptr_t)p;
+    o->chunk->slot[REMOTE_FIRST + o->n++] = (uintptr_t)p;
     o->bytes += hak_class[word & 0xff].size;
-    if (o->n >= hak_gates.remote_batch || o->bytes >= BATCH_BYTES) {
+    if (o->n >= hak_gates.remote_batch || o->bytes >= REMOTE_BATCH_BYTES) {
         outbox_send(h, o);
     }
 }
@@ -105,7 +105,7 @@ void remote_drain(struct thread_cache *t, struct heap *h) {
     for (struct chunk *k = inbox_take(h), *next; k; k = next) {
         next = chunk_prev(k);
         for (uint32_t i = 0, n = chunk_blocks(k); i < n; i++) {
-            void *p = (void *)k->slot[FIRST + i];
+            void *p = (void *)k->slot[REMOTE_FIRST + i];
             uint32_t word = hak_word_hot(p);
             if (word >> 8 == h->id) {
                 magazine_push(t, h, p, word & 0xff);

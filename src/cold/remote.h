@@ -4,13 +4,28 @@
 
 #include "base/atomic.h"
 #include "base/attr.h"
+#include "gates/gates.h"
 #include "layout/heap.h"
 #include "layout/thread_cache.h"
 #include <stdbool.h>
 #include <stdint.h>
 
+/* A chunk on its way: [0] next, [1] count << 32 | bytes, [2..] blocks; sent when full or over this many bytes. */
+enum { REMOTE_FIRST = 2, REMOTE_BATCH_BYTES = 16 << 10 };
+
 /* Puts p, whose map word is word, into the outbox for its owner; sends the outbox when it is full. Owner of h. */
 HAK_HIDDEN void remote_push(struct heap *h, void *p, uint32_t word);
+/* remote_push() when the outbox for the owner is started and has room for one more than p; false, and nothing done, otherwise. */
+HAK_INLINE bool remote_store(struct heap *h, void *p, uint32_t word) {
+    struct outbox *o = &h->out[(word >> 8) % HAK_OUTBOXES];
+    size_t bytes = o->bytes + hak_class[word & 0xff].size;
+    if (o->owner != word >> 8 || o->n + 1 >= hak_gates.remote_batch || bytes >= REMOTE_BATCH_BYTES) {
+        return false;
+    }
+    o->chunk->slot[REMOTE_FIRST + o->n++] = (uintptr_t)p;
+    o->bytes = bytes;
+    return true;
+}
 /* Settles p, whose map word is word, straight into its owner's bitmap. Any thread, with or without a heap. */
 HAK_HIDDEN void remote_settle_one(void *p, uint32_t word);
 /* Sends whatever h's outboxes hold. Owner of h. */

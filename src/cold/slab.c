@@ -10,6 +10,7 @@
 #include "cold/purge.h"
 #include "cold/slab_list.h"
 #include "cold/span.h"
+#include "layout/lookup.h"
 
 #include <string.h>
 
@@ -213,6 +214,12 @@ struct released {
     unsigned n;
 };
 
+static void span_free_all(const struct released *r) {
+    for (unsigned i = 0; i < r->n; i++) {
+        span_free(r->unit[i], r->units[i], true);
+    }
+}
+
 static void slab_marked(struct heap *h, uint32_t u, struct released *r) {
     struct slab *s = slab_at(u);
     if (s->avail < s->nobj) {
@@ -347,9 +354,27 @@ void slab_settle(struct heap *h, unsigned cls, const uintptr_t *v, unsigned n) {
         i += len + stop;
     }
     hak_lock_drop(&h->lock);
-    for (unsigned i = 0; i < r.n; i++) {
-        span_free(r.unit[i], r.units[i], true);
+    span_free_all(&r);
+}
+
+unsigned slab_settle_mixed(struct heap *h, uintptr_t *v, unsigned n) {
+    struct released r;
+    unsigned others = 0;
+    r.n = 0;
+    hak_lock_take(&h->lock);
+    for (unsigned i = 0; i < n; i++) {
+        uint32_t word = hak_word_hot((void *)v[i]);
+        const struct size_class *k = &hak_class[word & 0xff];
+        if (word >> 8 != h->id) {
+            v[others++] = v[i];
+            continue;
+        }
+        h->free_bytes += k->size;
+        settle_wide(h, k->size, k->recip, &v[i], 1, &r);
     }
+    hak_lock_drop(&h->lock);
+    span_free_all(&r);
+    return others;
 }
 
 bool slab_block_start(uint32_t u, const void *p) {

@@ -17,6 +17,9 @@ HAK_HIDDEN unsigned slab_take(struct heap *h, unsigned cls, uintptr_t *out, unsi
  * the program. Slabs that become wholly free go back to the span allocator. Any thread; takes the heap's lock. */
 HAK_HIDDEN void slab_settle(struct heap *h, unsigned cls, const uintptr_t *v, unsigned n);
 
+/* slab_settle() of blocks of any class. Blocks of slabs that are not h's are moved to the front of v and counted in the result. */
+HAK_HIDDEN unsigned slab_settle_mixed(struct heap *h, uintptr_t *v, unsigned n);
+
 /* The slab that unit u belongs to: its first unit. */
 HAK_INLINE uint32_t slab_head(size_t u) { return (uint32_t)u - hak_arena.slabs[u].head_off; }
 HAK_INLINE uint64_t *slab_bits(uint32_t u) { return hak_arena.bits + (size_t)u * SLAB_WORDS; }
