@@ -18,26 +18,32 @@
 
 struct size_class hak_class[HAK_CLASSES] = {ROW24(0), ROW24(24), ROW24(48)};
 
-/* The class of i * 16 bytes: d doublings above the scheme's start, then the step within the doubling. */
-#define FINE(s, d) (16 + 8 * (d) + (((s)-1) - (256 << (d))) / (32 << (d)))
-#define COARSE(s, d) (56 + 4 * (d) + (((s)-1) - (8192 << (d))) / (2048 << (d)))
-#define OF(i)                          \
-    ((i) <= 16     ? (i) - ((i) > 0)   \
-     : (i) <= 32   ? FINE((i)*16, 0)   \
-     : (i) <= 64   ? FINE((i)*16, 1)   \
-     : (i) <= 128  ? FINE((i)*16, 2)   \
-     : (i) <= 256  ? FINE((i)*16, 3)   \
-     : (i) <= 512  ? FINE((i)*16, 4)   \
-     : (i) <= 1024 ? COARSE((i)*16, 0) \
-     : (i) <= 2048 ? COARSE((i)*16, 1) \
-     : (i) <= 4096 ? COARSE((i)*16, 2) \
-                   : COARSE((i)*16, 3))
-#define BYTE(i) (uint8_t)(OF(i))
-#define OF4(i) BYTE(i), BYTE((i) + 1), BYTE((i) + 2), BYTE((i) + 3)
-#define OF16(i) OF4(i), OF4((i) + 4), OF4((i) + 8), OF4((i) + 12)
-#define OF64(i) OF16(i), OF16((i) + 16), OF16((i) + 32), OF16((i) + 48)
-#define OF256(i) OF64(i), OF64((i) + 64), OF64((i) + 128), OF64((i) + 192)
-#define OF1K(i) OF256(i), OF256((i) + 256), OF256((i) + 512), OF256((i) + 768)
-#define OF4K(i) OF1K(i), OF1K((i) + 1024), OF1K((i) + 2048), OF1K((i) + 3072)
+/* Class by class, each as often as it has steps of 16 bytes; 0 bytes are of class 0 too. */
+#define X1(c) c
+#define X2(c) X1(c), X1(c)
+#define X4(c) X2(c), X2(c)
+#define X8(c) X4(c), X4(c)
+#define X16(c) X8(c), X8(c)
+#define X32(c) X16(c), X16(c)
+#define X64(c) X32(c), X32(c)
+#define X128(c) X64(c), X64(c)
+#define X256(c) X128(c), X128(c)
+#define X512(c) X256(c), X256(c)
+#define X1K(c) X512(c), X512(c)
+#define FOUR(x, c) x(c), x(c + 1), x(c + 2), x(c + 3)
+#define EIGHT(x, c) FOUR(x, c), FOUR(x, c + 4)
 
-uint8_t hak_class_of[HAK_CLASS_STEPS] = {OF4K(0), OF4K(4096), BYTE(8192)};
+uint8_t hak_class_of[HAK_CLASS_STEPS] = {
+    0,
+    EIGHT(X1, 0),
+    EIGHT(X1, 8),   /* to 256 */
+    EIGHT(X2, 16),  /* to 512 */
+    EIGHT(X4, 24),  /* to 1 KiB */
+    EIGHT(X8, 32),  /* to 2 KiB */
+    EIGHT(X16, 40), /* to 4 KiB */
+    EIGHT(X32, 48), /* to 8 KiB */
+    FOUR(X128, 56), /* to 16 KiB */
+    FOUR(X256, 60), /* to 32 KiB */
+    FOUR(X512, 64), /* to 64 KiB */
+    FOUR(X1K, 68),  /* to 128 KiB */
+};

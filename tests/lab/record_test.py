@@ -48,7 +48,7 @@ class Counts(RecordTest):
         self.assertEqual(s["cross_thread"]["blocks"], 20000)
         self.assertEqual(count(s, "unknown_frees", "missed_frees"), [0, 0])
         ticks = json.loads(self.tool("record", "--json", "-o", out, "--", PROG, "stack", 1, env={**os.environ, "HAKRECORD_CLOCK": "1"}).stdout)
-        self.assertAlmostEqual(ticks["ticks_per_second"] / 1e9, 1, delta=1e-6)
+        self.assertAlmostEqual(ticks["ticks_per_second"] / 1e9, 1, delta=1e-3)  # counted over a short time
 
     @unittest.skipUnless(os.geteuid() == 0, "mounting needs root")
     def test_scratch_that_fills_up(self):
