@@ -141,7 +141,9 @@ size_t arena_grow(size_t units) {
             return 0;
         }
     }
-    hak_store_rlx(&hak_arena.map, (uint32_t *)parts[1].at); /* readable only now: any free looks at word 0 */
+    if (now == 0) { /* the map is readable only now: any free looks at word 0 */
+        hak_store_rlx(&hak_arena.map, (uint32_t *)parts[1].at);
+    }
     hak_store_rel(&hak_arena.limit, now + step); /* rel: whoever gets a pointer into the new units got it after this */
     return step;
 }

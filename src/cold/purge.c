@@ -94,23 +94,23 @@ static size_t purge_heap(struct heap *h) {
     return done;
 }
 
-/* Idle pages of slabs, roughly: free blocks smaller than a page need luck to leave a whole one. */
-static size_t idle_pages(const struct heap *h) { return h->free_bytes - h->fresh_bytes - h->purged_bytes; }
+/* Roughly: free blocks smaller than a page need luck to leave a whole one. */
+bool purge_wants_trade(const struct heap *h) {
+    size_t idle = h->free_bytes - h->fresh_bytes - h->purged_bytes;
+    return idle <= h->slab_bytes && idle >= TRADE_MIN && idle * TRADE_SHARE >= h->slab_bytes;
+}
 
 void purge_trade_pages(struct heap *h, size_t bytes) {
-    size_t limit = hak_load_rlx(&hak_arena.limit), done = 0, idle = idle_pages(h);
-    if (idle > h->slab_bytes || idle < TRADE_MIN || idle * TRADE_SHARE < h->slab_bytes) {
-        return; /* the first: unlocked reads met a change half way */
-    }
+    size_t limit = hak_load_rlx(&hak_arena.limit), done = 0;
+    uint32_t u = hak_load_rlx(&h->trade_unit);
     for (int look = 0; look < TRADE_LOOKS && done < bytes; look++) {
-        uint32_t u = h->trade_unit + 1 < limit ? h->trade_unit + 1 : 1;
-        h->trade_unit = u;
+        u = u + 1 < limit ? u + 1 : 1;
         uint32_t word = hak_load_rlx(&hak_arena.map[u]);
-        const struct slab *s = slab_at(u);
-        if (word >> 8 == h->id && (word & 0xff) < HAK_CLASSES && s->head_off == 0 && s->avail >= s->nobj / 8) {
+        if (word >> 8 == h->id && (word & 0xff) < HAK_CLASSES) {
             done += purge_slab(h, u);
         }
     }
+    hak_store_rlx(&h->trade_unit, u);
 }
 
 void purge_trade(uint32_t units) {

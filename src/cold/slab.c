@@ -157,8 +157,9 @@ static bool slab_new(struct heap *h, unsigned cls) {
     if (old) {
         slab_relist(h, old);
     }
+    bool trade = zeroed && purge_wants_trade(h); /* zeroed: the heap grew into untouched memory */
     hak_lock_drop(&h->lock);
-    if (zeroed) { /* the heap grew into untouched memory */
+    if (trade) {
         purge_trade_pages(h, (size_t)hak_class[cls].units << HAK_UNIT_SHIFT);
     }
     return true;

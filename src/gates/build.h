@@ -9,7 +9,7 @@ enum {
     HAK_SMALL_MAX = 1024,    /* sizes whose class the thread cache's own table answers */
     HAK_MEDIUM_MAX = 131072, /* the largest size class */
     HAK_CLASSES_FIXED = 72,  /* classes of the formula */
-    HAK_CLASSES = 76,        /* and four that are learned */
+    HAK_CLASSES = 76,        /* and room for four of other sizes */
     HAK_CLASS_LARGE = 255,   /* the class byte of a large block's first unit */
     HAK_OUTBOXES = 8,        /* owners that a thread collects remote frees for */
     HAK_HEAP_BITS = 24,      /* heaps that the map word has room for */

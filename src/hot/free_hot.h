@@ -15,7 +15,7 @@ HAK_INLINE void hak_free_hot(void *p) {
     /* What is outside the arena looks like unit 0, which nobody ever owns: its map word fails the compare below. */
     size_t u = hak_index_or(unit_of(p), &hak_arena.limit, &hak_arena.none);
     thread_cache_here t = hak_tls_here();
-    size_t cls = hak_load_hot(&hak_arena.map[u]) ^ t->key;
+    size_t cls = hak_load_hot(&hak_load_hot(&hak_arena.map)[u]) ^ t->key;
     if (HAK_UNLIKELY(cls >= HAK_CLASSES)) {
         hak_free_cold(p);
         return;

@@ -13,7 +13,7 @@ HAK_INLINE uint32_t hak_word_hot(const void *p) {
     if (HAK_UNLIKELY(u >= hak_load_hot(&hak_arena.limit))) {
         return 0;
     }
-    return hak_load_hot(&hak_arena.map[u]);
+    return hak_load_hot(&hak_load_hot(&hak_arena.map)[u]);
 }
 
 HAK_INLINE unsigned hak_word_class(uint32_t word) { return word & 0xff; }

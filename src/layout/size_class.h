@@ -1,6 +1,6 @@
 /* layout/size_class.h : from a size to its class and back.
  *
- *   16 B steps to 256 (classes 0-15), 8 a doubling to 8 KiB (16-55), 4 a doubling to 128 KiB (56-71), then the learned ones.
+ *   16 B steps to 256 (classes 0-15), 8 a doubling to 8 KiB (16-55), 4 a doubling to 128 KiB (56-71).
  * Everything follows from HAK_CLASS_SIZE; the tables below are its constant expansion, so that start-up computes nothing. */
 #ifndef HAK_LAYOUT_SIZE_CLASS_H
 #define HAK_LAYOUT_SIZE_CLASS_H
@@ -26,7 +26,6 @@ struct size_class {
 };
 _Static_assert(sizeof(struct size_class) == 20 || sizeof(struct size_class) == 16, "five words at most");
 
-/* Written only by cold/learn.c, under its lock, for classes that no slab uses yet. */
 extern HAK_HIDDEN struct size_class hak_class[HAK_CLASSES];
 
 enum { HAK_CLASS_STEPS = HAK_MEDIUM_MAX / 16 + 1 };
