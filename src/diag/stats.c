@@ -237,7 +237,9 @@ bool stats_get(struct stats *out) {
     hold(&w, 0);
     for (uint32_t id = 1; id <= heap_count(); id++) {
         hold(&w, heap_by_id(id));
-        count_heap(out, w.held);
+        if (w.held) {
+            count_heap(out, w.held);
+        }
     }
     hold(&w, 0);
     add_classes(out);
