@@ -16,7 +16,6 @@
 #define hak_store_rel(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 #define hak_xchg_acq(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQUIRE)
 #define hak_xchg_rel(p, v) __atomic_exchange_n((p), (v), __ATOMIC_RELEASE)
-#define hak_xchg_ar(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQ_REL)
 #define hak_add_rlx(p, v) __atomic_fetch_add((p), (v), __ATOMIC_RELAXED)
 #define hak_sub_rlx(p, v) __atomic_fetch_sub((p), (v), __ATOMIC_RELAXED)
 #define hak_cas_rel(p, expected, v) \
@@ -25,7 +24,6 @@
     __atomic_compare_exchange_n((p), (expected), (v), 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)
 #define hak_cas_ar(p, expected, v) \
     __atomic_compare_exchange_n((p), (expected), (v), 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)
-#define hak_fence_ar() __atomic_thread_fence(__ATOMIC_ACQ_REL)
 #define hak_signal_fence() __atomic_signal_fence(__ATOMIC_SEQ_CST)
 
 #endif

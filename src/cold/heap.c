@@ -96,9 +96,6 @@ struct heap *heap_shared(void) {
     return h;
 }
 
-void heap_list_lock(void) { hak_lock_take(&lock); }
-void heap_list_unlock(void) { hak_lock_drop(&lock); }
-
 void heap_lock_all(void) {
     hak_lock_take(&lock);
     for (uint32_t id = 1; id <= count; id++) {

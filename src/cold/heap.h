@@ -19,8 +19,5 @@ HAK_HIDDEN struct heap *heap_shared(void);
 HAK_HIDDEN void heap_lock_all(void);
 HAK_HIDDEN void heap_unlock_all(void);
 HAK_HIDDEN void heap_child(void);
-/* For thief and reaper: the registry's lock, under which a heap stays idle. */
-HAK_HIDDEN void heap_list_lock(void);
-HAK_HIDDEN void heap_list_unlock(void);
 
 #endif

@@ -10,7 +10,6 @@
 struct gates {
 #define HAK_GATE(name, type, choices, def, min, max, kind, state, box, record, text) uint64_t name;
 #include "gates/gates.def"
-    bool sealed;
 };
 
 enum { HAK_GATES_SEAL = 65536 }; /* the largest page size that Linux has on our machines */
