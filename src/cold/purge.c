@@ -15,7 +15,7 @@
 #include "os/os.h"
 
 enum { EPOCH_SHIFT = 4, TICK_EPOCHS = 4 };
-enum { TRADE_MIN = 1 << 20, TRADE_SHARE = 10, TRADE_LOOKS = 256 };
+enum { TRADE_MIN = 1 << 20, TRADE_SHARE = 10, TRADE_LUMP = 64 };
 
 static uint32_t clock_now;  /* atomic */
 static uint32_t last_purge; /* atomic */
@@ -94,19 +94,31 @@ static size_t purge_heap(struct heap *h) {
     return done;
 }
 
-/* Roughly: free blocks smaller than a page need luck to leave a whole one. */
-bool purge_wants_trade(const struct heap *h) {
+/* Not at once: what a heap just shed it often needs again a moment later, so growth is paid for in lumps. Roughly: free blocks smaller than
+ * a page need luck to leave a whole one. */
+size_t purge_trade_due(struct heap *h) {
+    size_t due = h->grown_bytes;
+    if (HAK_LIKELY(due < TRADE_MIN || due < h->slab_bytes / TRADE_LUMP)) {
+        return 0;
+    }
     size_t idle = h->free_bytes - h->fresh_bytes - h->purged_bytes;
-    return idle <= h->slab_bytes && idle >= TRADE_MIN && idle * TRADE_SHARE >= h->slab_bytes;
+    h->grown_bytes = 0;
+    return idle <= h->slab_bytes && idle >= TRADE_MIN && idle * TRADE_SHARE >= h->slab_bytes ? due : 0;
+}
+
+/* A slab that is fuller than half is refilled before the others: its pages would soon be touched again. A race is harmless. */
+static bool worth_trading(uint32_t u) {
+    uint8_t b = slab_at(u)->bucket;
+    return b != SLAB_UNLISTED && b >= SLAB_BUCKETS / 2;
 }
 
 void purge_trade_pages(struct heap *h, size_t bytes) {
     size_t limit = hak_load_rlx(&hak_arena.limit), done = 0;
     uint32_t u = hak_load_rlx(&h->trade_unit);
-    for (int look = 0; look < TRADE_LOOKS && done < bytes; look++) {
+    for (size_t look = 0; look < limit && done < bytes; look++) {
         u = u + 1 < limit ? u + 1 : 1;
         uint32_t word = hak_load_rlx(&hak_arena.map[u]);
-        if (word >> 8 == h->id && (word & 0xff) < HAK_CLASSES) {
+        if (word >> 8 == h->id && (word & 0xff) < HAK_CLASSES && worth_trading(u)) {
             done += purge_slab(h, u);
         }
     }

@@ -15,9 +15,10 @@ HAK_HIDDEN uint32_t purge_epoch(void);
 HAK_HIDDEN void purge_tick(void);
 /* Purges about units units of free spans, whatever their age. Any thread, no lock held. */
 HAK_HIDDEN void purge_trade(uint32_t units);
-/* Whether more than a tenth of the heap is touched pages without a live block. Under its lock. */
-HAK_HIDDEN bool purge_wants_trade(const struct heap *h);
-/* The heap grew by bytes of untouched memory: about as many idle pages of its slabs are given back. No lock held. */
+/* How many bytes to trade: 0, or what the heap grew by since the last trade when more than a tenth of it is touched pages without a live
+ * block. Under its lock. */
+HAK_HIDDEN size_t purge_trade_due(struct heap *h);
+/* Gives back about bytes of idle pages of the heap's slabs. No lock held. */
 HAK_HIDDEN void purge_trade_pages(struct heap *h, size_t bytes);
 /* Purges free spans and free pages of partial slabs, but keep bytes; returns the bytes given back. Any thread, no lock held. */
 HAK_HIDDEN size_t purge_all(size_t keep);

@@ -20,11 +20,13 @@ static void set_map(uint32_t u, unsigned units, uint32_t word) {
     }
 }
 
-/* Heap lock held. */
-static void slab_install(struct heap *h, unsigned cls, uint32_t u) {
+/* Heap lock held. zeroed: nobody has touched the span. A span that was a slab before may lack pages: its purged bits are left from then. */
+static void slab_install(struct heap *h, unsigned cls, uint32_t u, bool zeroed) {
     const struct size_class *k = &hak_class[cls];
+    size_t absent = 0;
     for (uint8_t i = 0; i < k->units; i++) {
         *slab_at(u + i) = (struct slab){.cls = (uint8_t)cls, .bucket = SLAB_UNLISTED, .head_off = i};
+        absent += zeroed ? HAK_UNIT : (size_t)hak_popcount32(hak_arena.purged[u + i]) * SLAB_PAGE;
         hak_arena.purged[u + i] = 0;
     }
     struct slab *s = slab_at(u);
@@ -34,6 +36,7 @@ static void slab_install(struct heap *h, unsigned cls, uint32_t u) {
     h->slab_bytes += (size_t)k->units << HAK_UNIT_SHIFT;
     h->free_bytes += (size_t)k->nobj * k->size;
     h->fresh_bytes += (size_t)k->nobj * k->size;
+    h->grown_bytes += absent;
 }
 
 /* A wholly free current slab starts over as a bump range. */
@@ -43,24 +46,41 @@ static void slab_restart(uint32_t u) {
     s->bump = 0;
 }
 
-/* The slab's pages count as resident again. */
-static void forget_purged(struct heap *h, uint32_t u) {
-    for (unsigned i = 0; i < slab_at(u)->units; i++) {
-        h->purged_bytes -= (size_t)hak_popcount32(hak_arena.purged[u + i]) * SLAB_PAGE;
-        hak_arena.purged[u + i] = 0;
-    }
-}
-
 /* Heap lock held; the slab is in no list and holds no block that is not in its bitmap or bump range. The caller frees the span. */
 static void slab_uninstall(struct heap *h, uint32_t u) {
     struct slab *s = slab_at(u);
     size_t size = hak_class[s->cls].size;
     set_map(u, s->units, 0);
-    forget_purged(h, u);
+    for (unsigned i = 0; i < s->units; i++) {
+        h->purged_bytes -= (size_t)hak_popcount32(hak_arena.purged[u + i]) * SLAB_PAGE;
+    }
     h->slab_bytes -= (size_t)s->units << HAK_UNIT_SHIFT;
     h->free_bytes -= s->avail * size;
     h->fresh_bytes -= (size_t)(s->nobj - s->bump) * size;
     slab_restart(u);
+}
+
+/* Pages of blocks v[0..n), which are being handed out, will be touched. */
+static void touch_purged(struct heap *h, uint32_t u, const uintptr_t *v, unsigned n) {
+    size_t size = hak_class[slab_at(u)->cls].size;
+    for (unsigned i = 0; i < n; i++) {
+        size_t off = v[i] - (uintptr_t)unit_address(u);
+        for (size_t page = off / SLAB_PAGE; page <= (off + size - 1) / SLAB_PAGE; page++) {
+            uint16_t *word = &hak_arena.purged[u + page / 16], bit = (uint16_t)(1u << page % 16);
+            size_t back = *word & bit ? SLAB_PAGE : 0;
+            *word = (uint16_t)(*word & ~bit);
+            h->purged_bytes -= back;
+            h->grown_bytes += back;
+        }
+    }
+}
+
+static bool has_purged(uint32_t u) {
+    unsigned any = 0;
+    for (unsigned i = 0; i < slab_at(u)->units; i++) {
+        any |= hak_arena.purged[u + i];
+    }
+    return any != 0;
 }
 
 static unsigned take_bits(uint32_t u, uintptr_t *end, unsigned want) {
@@ -108,6 +128,9 @@ static unsigned take_from(struct heap *h, uint32_t u, uintptr_t *end, unsigned w
     struct slab *s = slab_at(u);
     bool in_bitmap = s->avail > s->nobj - s->bump;
     unsigned n = in_bitmap ? take_bits(u, end, want) : 0;
+    if (HAK_UNLIKELY(n && has_purged(u))) {
+        touch_purged(h, u, end - n, n);
+    }
     if (n < want && s->bump < s->nobj) {
         unsigned fresh = take_bump(u, end - n, want - n);
         h->fresh_bytes -= (size_t)fresh * hak_class[s->cls].size;
@@ -115,7 +138,6 @@ static unsigned take_from(struct heap *h, uint32_t u, uintptr_t *end, unsigned w
     }
     s->avail = (uint16_t)(s->avail - n);
     h->free_bytes -= (size_t)n * hak_class[s->cls].size;
-    forget_purged(h, u);
     return n;
 }
 
@@ -151,17 +173,13 @@ static bool slab_new(struct heap *h, unsigned cls) {
         return false;
     }
     hak_lock_take(&h->lock);
-    slab_install(h, cls, u);
+    slab_install(h, cls, u, zeroed);
     uint32_t old = h->current[cls];
     h->current[cls] = u;
     if (old) {
         slab_relist(h, old);
     }
-    bool trade = zeroed && purge_wants_trade(h); /* zeroed: the heap grew into untouched memory */
     hak_lock_drop(&h->lock);
-    if (trade) {
-        purge_trade_pages(h, (size_t)hak_class[cls].units << HAK_UNIT_SHIFT);
-    }
     return true;
 }
 
@@ -169,7 +187,11 @@ unsigned slab_take(struct heap *h, unsigned cls, uintptr_t *out, unsigned want) 
     for (;;) {
         hak_lock_take(&h->lock);
         unsigned n = take_locked(h, cls, out + want, want);
+        size_t trade = purge_trade_due(h);
         hak_lock_drop(&h->lock);
+        if (HAK_UNLIKELY(trade)) {
+            purge_trade_pages(h, trade);
+        }
         if (n) {
             if (n < want) {
                 memmove(out, out + want - n, n * sizeof *out);

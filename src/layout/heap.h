@@ -38,6 +38,7 @@ struct heap {
     size_t slab_bytes;                           /* lock: heap   in slabs */
     size_t fresh_bytes;               /* lock: heap   in bump ranges, part of free_bytes: mostly never touched */
     size_t purged_bytes;              /* lock: heap   pages of slabs that were given back and not handed out since */
+    size_t grown_bytes;               /* lock: heap   untouched or purged memory that was taken into use since the last trade */
     uint32_t trade_unit;              /* atomic: where the last trade stopped looking */
     uint16_t nchunks[HAK_CLASSES];    /* owner: chunks of the magazine */
     uint16_t max_chunks[HAK_CLASSES]; /* owner: its budget */
