@@ -52,7 +52,7 @@ static void *or_errno(void *p) {
 
 /* glibc rounds the alignment up to a power of two where the standard leaves it open. */
 HAK_EXPORT void *HAK_API(memalign)(size_t align, size_t n) {
-    if (align > PTRDIFF_MAX) {
+    if (align > SIZE_MAX / 2 + 1) {
         errno = EINVAL;
         return 0;
     }

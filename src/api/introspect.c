@@ -192,8 +192,7 @@ enum {
     OPT_ARENA_MAX = -8
 };
 
-/* 1: what tunes another allocator's insides is accepted and changes nothing. 0: unknown, out of range, or, as for M_PERTURB, a promise
- * about contents that we do not keep. */
+/* 1: what tunes another allocator's insides is accepted and changes nothing, M_PERTURB's fill bytes too. 0: unknown or out of range. */
 static int option_verdict(int option, int value) {
     switch (option) {
     case OPT_MXFAST:
@@ -203,12 +202,11 @@ static int option_verdict(int option, int value) {
     case OPT_MMAP_THRESHOLD:
     case OPT_MMAP_MAX:
     case OPT_CHECK_ACTION:
+    case OPT_PERTURB:
         return 1;
     case OPT_ARENA_TEST:
     case OPT_ARENA_MAX:
         return value > 0;
-    case OPT_PERTURB:
-        return value == 0;
     default:
         return 0;
     }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 struct out {
@@ -110,7 +111,8 @@ static void print_line(const char *fmt, va_list ap) {
     n = n < sizeof line - 2 ? n : sizeof line - 2;
     line[n++] = '\n';
     for (size_t done = 0; done < n;) {
-        ssize_t w = write(STDERR_FILENO, line + done, n - done);
+        /* not write(): a thread must not be cancelled in here */
+        ssize_t w = syscall(SYS_write, STDERR_FILENO, line + done, n - done);
         if (w < 0 && errno != EINTR) {
             break; /* a closed stderr loses the message, not the program */
         }

@@ -129,18 +129,18 @@ uint64_t os_random(void) {
     return v * UINT64_C(0x9e3779b97f4a7c15); /* the canary's bytes do not show in addresses */
 }
 
-/* Before libc has set environ the kernel's copy is read; it must outlive the call, hence static. */
+/* Before libc has set environ the kernel's copy is read; it must outlive the call, hence static. Raw calls: libc's are cancellation points. */
 static char **environment_of_kernel(void) {
     static char text[16384];
     static char *list[256];
     int saved = errno;
-    int fd = open("/proc/self/environ", O_RDONLY | O_CLOEXEC);
+    int fd = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/environ", O_RDONLY | O_CLOEXEC);
     size_t n = 0, k = 0;
-    for (ssize_t r; fd >= 0 && n < sizeof text - 1 && (r = read(fd, text + n, sizeof text - 1 - n)) > 0;) {
+    for (ssize_t r; fd >= 0 && n < sizeof text - 1 && (r = syscall(SYS_read, fd, text + n, sizeof text - 1 - n)) > 0;) {
         n += (size_t)r;
     }
     if (fd >= 0) {
-        close(fd);
+        syscall(SYS_close, fd);
     }
     for (size_t i = 0; i < n && k < 255; k++) {
         list[k] = text + i;

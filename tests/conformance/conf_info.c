@@ -45,6 +45,7 @@ static void trim(void) {
 static void options(void) {
     CHECK(mallopt(M_TRIM_THRESHOLD, 1 << 20) == 1);
     CHECK(mallopt(M_ARENA_MAX, 4) == 1);
+    CHECK(mallopt(M_PERTURB, 0) == 1);
     void *p = malloc(1000000);
     CHECK(p != NULL);
     free(p);
