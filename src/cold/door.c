@@ -22,12 +22,14 @@
 #include "layout/lookup.h"
 
 enum { BIG_DIRTY = (64 << 20) >> HAK_UNIT_SHIFT }; /* units: too much to wait for the next tick */
-enum { TICK_EVENTS = 64, SHRINK_EPOCHS = 64 /* a second */ };
+enum { TICK_EVENTS = 64, TICK_SOON = 8 /* when there is more to do */, SHRINK_EPOCHS = 64 /* a second */ };
 
 /* Slow-path housekeeping, now and then: what waits too long is sent, what is unused shrinks and is purged. */
 HAK_COLD static void tick(struct thread_cache *t, struct heap *h) {
     remote_flush(h);
-    purge_tick();
+    if (purge_tick()) {
+        h->events |= TICK_EVENTS - TICK_SOON;
+    }
     if (purge_epoch() - h->shrunk > SHRINK_EPOCHS) {
         h->shrunk = purge_epoch();
         magazine_shrink(t, h);

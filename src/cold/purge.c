@@ -5,27 +5,34 @@
 #include "cold/purge.h"
 #include "base/atomic.h"
 #include "base/bits.h"
-#include "cold/heap.h"
+#include "cold/decay.h"
 #include "cold/huge.h"
-#include "cold/remote.h"
-#include "cold/slab.h"
 #include "cold/slab_list.h"
 #include "cold/span.h"
 #include "gates/gates.h"
+#include "layout/arena.h"
+#include "layout/heap.h"
 #include "os/os.h"
 
 enum { EPOCH_SHIFT = 4, TICK_EPOCHS = 4 };
 enum { TRADE_MIN = 1 << 20, TRADE_SHARE = 10, TRADE_LUMP = 64 };
+/* A tick's bounds for each 16 ms since the last one, at most for TICK_EPOCHS of them: 8 MiB of spans, pages of so many slabs. Each costs
+ * up to a millisecond. And a look at 256 MiB of heap. */
+enum { TICK_UNITS = (8 << 20) >> HAK_UNIT_SHIFT, TICK_SLABS = 32, TICK_LOOKS = 4096 };
 
 static uint32_t clock_now;  /* atomic */
 static uint32_t last_purge; /* atomic */
+static uint32_t window;     /* atomic: start of the present window of demand */
+static uint32_t cursor;     /* atomic: where the next tick's walk goes on */
 
 uint32_t purge_epoch(void) { return hak_load_rlx(&clock_now); }
 
-static size_t purge_spans(uint32_t epoch, size_t keep_units) {
-    uint32_t cursor = 0, units = 0, u;
+/* Free spans older than epoch, but keep_units, and at most about most units of them. */
+static size_t purge_spans(uint32_t epoch, size_t keep_units, size_t most) {
+    uint32_t at = 0, units = 0, u;
     size_t done = 0;
-    while (span_dirty() > keep_units && (u = span_claim_dirty(&cursor, epoch, &units)) != 0) {
+    while (span_dirty() > keep_units && done >> HAK_UNIT_SHIFT < most &&
+           (u = span_claim_dirty(&at, epoch, &units)) != 0) {
         size_t left = span_dirty(), spare = left < keep_units ? hak_min(keep_units - left, units) : 0;
         units -= (uint32_t)spare;
         bool gone = os_purge(unit_address(u), (size_t)units << HAK_UNIT_SHIFT) == 0;
@@ -35,61 +42,6 @@ static size_t purge_spans(uint32_t epoch, size_t keep_units) {
             break; /* locked memory: it stays */
         }
         done += (size_t)units << HAK_UNIT_SHIFT;
-    }
-    return done;
-}
-
-static size_t purge_claim(const struct slab_claim *c) {
-    size_t done = 0;
-    for (unsigned i = 0; i < 128;) {
-        if (!(c->pages[i / 64] >> (i % 64) & 1)) {
-            i++;
-            continue;
-        }
-        unsigned n = 1;
-        while (i + n < 128 && (c->pages[(i + n) / 64] >> ((i + n) % 64) & 1)) {
-            n++;
-        }
-        if (os_purge(unit_address(c->unit) + (size_t)i * SLAB_PAGE, (size_t)n * SLAB_PAGE) == 0) {
-            done += (size_t)n * SLAB_PAGE;
-        }
-        i += n;
-    }
-    return done;
-}
-
-/* The slab after unit u in the heap's list for this bucket, by number, so that the lock can be given up in between; 0 at the end. */
-static uint32_t slab_after(struct heap *h, unsigned cls, unsigned bucket, uint32_t u) {
-    uint32_t best = 0;
-    hak_lock_take(&h->lock);
-    for (uint32_t s = h->partial[cls][bucket]; s; s = slab_at(s)->next) {
-        if (s > u && (!best || s < best)) {
-            best = s;
-        }
-    }
-    hak_lock_drop(&h->lock);
-    return best;
-}
-
-static size_t purge_slab(struct heap *h, uint32_t u) {
-    struct slab_claim claim;
-    size_t done = 0;
-    if (slab_claim_pages(h, u, &claim)) {
-        done = purge_claim(&claim);
-        slab_unclaim(h, &claim, true);
-    }
-    return done;
-}
-
-static size_t purge_heap(struct heap *h) {
-    size_t done = 0;
-    for (unsigned c = 0; c < HAK_CLASSES; c++) {
-        slab_drop_current(h, c);
-        for (unsigned b = 0; b < SLAB_BUCKETS; b++) {
-            for (uint32_t u = slab_after(h, c, b, 0); u; u = slab_after(h, c, b, u)) {
-                done += purge_slab(h, u);
-            }
-        }
     }
     return done;
 }
@@ -109,7 +61,7 @@ size_t purge_trade_due(struct heap *h) {
 /* A slab that is fuller than half is refilled before the others: its pages would soon be touched again. A race is harmless. */
 static bool worth_trading(uint32_t u) {
     uint8_t b = slab_at(u)->bucket;
-    return b != SLAB_UNLISTED && b >= SLAB_BUCKETS / 2;
+    return b != SLAB_UNLISTED && b >= SLAB_BUCKETS / 2 && slab_at(u)->epoch != 0;
 }
 
 void purge_trade_pages(struct heap *h, size_t bytes) {
@@ -119,7 +71,7 @@ void purge_trade_pages(struct heap *h, size_t bytes) {
         u = u + 1 < limit ? u + 1 : 1;
         uint32_t word = hak_load_rlx(&hak_arena.map[u]);
         if (word >> 8 == h->id && (word & 0xff) < HAK_CLASSES && worth_trading(u)) {
-            done += purge_slab(h, u);
+            done += decay_slab(h, u);
         }
     }
     hak_store_rlx(&h->trade_unit, u);
@@ -128,28 +80,61 @@ void purge_trade_pages(struct heap *h, size_t bytes) {
 void purge_trade(uint32_t units) {
     size_t now = span_dirty();
     if (!huge_purge(UINT32_MAX)) {
-        purge_spans(UINT32_MAX, now > units ? now - units : 0);
+        purge_spans(UINT32_MAX, now > units ? now - units : 0, SIZE_MAX);
     }
 }
 
 size_t purge_all(size_t keep) {
-    size_t done = 0;
-    for (uint32_t id = 1; id <= heap_count(); id++) {
-        done += purge_heap(heap_by_id(id));
-    }
-    return done + purge_spans(UINT32_MAX, keep >> HAK_UNIT_SHIFT) + (keep ? 0 : huge_purge(UINT32_MAX));
+    struct decay_walk all = {.before = DECAY_ANY_AGE, .looks = UINT32_MAX, .slabs = UINT32_MAX};
+    size_t done = decay_step(&all);
+    return done + purge_spans(UINT32_MAX, keep >> HAK_UNIT_SHIFT, SIZE_MAX) + (keep ? 0 : huge_purge(UINT32_MAX));
 }
 
-void purge_tick(void) {
+/* The epoch before which what was not used since is old. The demand of spans is judged over a time as long. */
+static uint32_t old_before(uint32_t now) {
+    uint32_t decay = (uint32_t)(hak_gates.decay >> EPOCH_SHIFT), start = hak_load_rlx(&window);
+    if (now - start > decay && hak_cas_ar(&window, &start, now)) { /* ar: one thread a window */
+        span_next_window();
+    }
+    return (now - decay) & ~UINT32_C(1); /* never "any age" */
+}
+
+/* Supers that nobody freed into since before; then, for in busy ones no unit ever looks old, what is more than the demand of late. */
+static size_t purge_old_spans(uint32_t before, size_t most) {
+    size_t done = 0;
+    if (span_dirty()) {
+        done = purge_spans(before, 0, most);
+        size_t keep = span_demand() - hak_min(span_used(), span_demand());
+        done += purge_spans(purge_epoch(), keep, most - hak_min(done >> HAK_UNIT_SHIFT, most));
+    }
+    return done;
+}
+
+bool purge_tick(void) {
     uint32_t now = (uint32_t)(os_now_ms() >> EPOCH_SHIFT), last = hak_load_rlx(&last_purge);
     hak_store_rlx(&clock_now, now);
     if ((now - last < TICK_EPOCHS && hak_gates.decay) ||
         !hak_cas_ar(&last_purge, &last, now)) { /* ar: one thread a step */
-        return;
+        return false;
     }
-    uint32_t before = now - (uint32_t)(hak_gates.decay >> EPOCH_SHIFT);
-    if (span_dirty()) {
-        purge_spans(before, 0);
+    uint32_t steps = (uint32_t)hak_min(hak_max(now - last, 1), TICK_EPOCHS);
+    struct decay_walk w = {hak_load_rlx(&cursor), old_before(now), TICK_LOOKS, TICK_SLABS * steps};
+    size_t units = (size_t)TICK_UNITS * steps, done = purge_old_spans(w.before, units);
+    huge_purge(w.before);
+    decay_step(&w);
+    hak_store_rlx(&cursor, w.unit);
+    bool more = done >= units << HAK_UNIT_SHIFT || w.slabs == 0;
+    if (more) {
+        hak_store_rlx(&last_purge, now - TICK_EPOCHS + 1); /* the next step goes on */
     }
-    huge_purge(before);
+    return more;
+}
+
+size_t purge_pass(void) {
+    uint32_t now = (uint32_t)(os_now_ms() >> EPOCH_SHIFT);
+    hak_store_rlx(&clock_now, now);
+    struct decay_walk w = {.before = old_before(now), .looks = UINT32_MAX, .slabs = UINT32_MAX};
+    size_t done = purge_old_spans(w.before, SIZE_MAX >> HAK_UNIT_SHIFT);
+    done += huge_purge(w.before);
+    return done + decay_step(&w);
 }

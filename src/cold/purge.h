@@ -11,8 +11,10 @@ struct heap;
 
 /* The purge clock: 16 ms steps, as of the last tick. */
 HAK_HIDDEN uint32_t purge_epoch(void);
-/* Advances the clock and purges what decay says, if a step has passed. Any thread, no lock held. */
-HAK_HIDDEN void purge_tick(void);
+/* Advances the clock and purges some of what decay says, if a step has passed; true: there is more. Any thread, no lock held. */
+HAK_HIDDEN bool purge_tick(void);
+/* purge_tick() of everything at once, however long it takes; returns the bytes given back. For a thread of its own, no lock held. */
+HAK_HIDDEN size_t purge_pass(void);
 /* Purges about units units of free spans, whatever their age. Any thread, no lock held. */
 HAK_HIDDEN void purge_trade(uint32_t units);
 /* How many bytes to trade: 0, or what the heap grew by since the last trade when more than a tenth of it is touched pages without a live

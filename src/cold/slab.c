@@ -32,6 +32,7 @@ static void slab_install(struct heap *h, unsigned cls, uint32_t u, bool zeroed) 
     struct slab *s = slab_at(u);
     s->nobj = s->avail = s->mark = k->nobj;
     s->units = k->units;
+    slab_touch(s);
     set_map(u, k->units, h->id << 8 | cls);
     h->slab_bytes += (size_t)k->units << HAK_UNIT_SHIFT;
     h->free_bytes += (size_t)k->nobj * k->size;
@@ -44,6 +45,8 @@ static void slab_restart(uint32_t u) {
     struct slab *s = slab_at(u);
     memset(slab_bits(u), 0, ((size_t)s->nobj + 63) / 64 * sizeof(uint64_t));
     s->bump = 0;
+    s->mark = s->nobj;
+    slab_touch(s);
 }
 
 /* Heap lock held; the slab is in no list and holds no block that is not in its bitmap or bump range. The caller frees the span. */
@@ -128,13 +131,13 @@ static unsigned take_from(struct heap *h, uint32_t u, uintptr_t *end, unsigned w
     struct slab *s = slab_at(u);
     bool in_bitmap = s->avail > s->nobj - s->bump;
     unsigned n = in_bitmap ? take_bits(u, end, want) : 0;
-    if (HAK_UNLIKELY(n && has_purged(u))) {
-        touch_purged(h, u, end - n, n);
-    }
     if (n < want && s->bump < s->nobj) {
         unsigned fresh = take_bump(u, end - n, want - n);
         h->fresh_bytes -= (size_t)fresh * hak_class[s->cls].size;
         n += fresh;
+    }
+    if (HAK_UNLIKELY(has_purged(u))) { /* a slab that started over has its pages gone in the bump range, too */
+        touch_purged(h, u, end - n, n);
     }
     s->avail = (uint16_t)(s->avail - n);
     h->free_bytes -= (size_t)n * hak_class[s->cls].size;
@@ -165,6 +168,38 @@ static unsigned take_locked(struct heap *h, unsigned cls, uintptr_t *end, unsign
     return n;
 }
 
+void slab_retire_locked(struct heap *h, uint32_t u) {
+    slab_unlist(h, u);
+    slab_uninstall(h, u);
+}
+
+/* Slabs that became wholly free under the lock wait here until it is dropped. */
+struct released {
+    uint32_t unit[128];
+    uint8_t units[128];
+    unsigned n;
+};
+
+static void span_free_all(const struct released *r) {
+    for (unsigned i = 0; i < r->n; i++) {
+        span_free(r->unit[i], r->units[i], true);
+    }
+}
+
+static void slab_marked(struct heap *h, uint32_t u, struct released *r) {
+    struct slab *s = slab_at(u);
+    if (s->avail < s->nobj) {
+        slab_relist(h, u);
+    } else if (h->current[s->cls] == u) {
+        h->fresh_bytes += (size_t)s->bump * hak_class[s->cls].size;
+        slab_restart(u);
+    } else {
+        slab_retire_locked(h, u);
+        r->unit[r->n] = u;
+        r->units[r->n++] = s->units;
+    }
+}
+
 /* Gets a slab without the lock, then makes it the current one. */
 static bool slab_new(struct heap *h, unsigned cls) {
     bool zeroed;
@@ -176,10 +211,13 @@ static bool slab_new(struct heap *h, unsigned cls) {
     slab_install(h, cls, u, zeroed);
     uint32_t old = h->current[cls];
     h->current[cls] = u;
-    if (old) {
-        slab_relist(h, old);
+    struct released r;
+    r.n = 0;
+    if (old) { /* all of it may have come home meanwhile */
+        slab_marked(h, old, &r);
     }
     hak_lock_drop(&h->lock);
+    span_free_all(&r);
     return true;
 }
 
@@ -210,11 +248,6 @@ HAK_COLD HAK_NORETURN static void corrupt(uintptr_t p) {
     hak_die(start ? "hakmem: free(): double free or corruption %p" : "hakmem: free(): invalid pointer %p", (void *)p);
 }
 
-void slab_retire_locked(struct heap *h, uint32_t u) {
-    slab_unlist(h, u);
-    slab_uninstall(h, u);
-}
-
 void slab_drop_current(struct heap *h, unsigned cls) {
     hak_lock_take(&h->lock);
     uint32_t u = h->current[cls];
@@ -227,33 +260,6 @@ void slab_drop_current(struct heap *h, unsigned cls) {
     hak_lock_drop(&h->lock);
     if (units) {
         span_free(u, units, true);
-    }
-}
-
-/* Slabs that became wholly free under the lock wait here until it is dropped. */
-struct released {
-    uint32_t unit[128];
-    uint8_t units[128];
-    unsigned n;
-};
-
-static void span_free_all(const struct released *r) {
-    for (unsigned i = 0; i < r->n; i++) {
-        span_free(r->unit[i], r->units[i], true);
-    }
-}
-
-static void slab_marked(struct heap *h, uint32_t u, struct released *r) {
-    struct slab *s = slab_at(u);
-    if (s->avail < s->nobj) {
-        slab_relist(h, u);
-    } else if (h->current[s->cls] == u) {
-        h->fresh_bytes += (size_t)s->bump * hak_class[s->cls].size;
-        slab_restart(u);
-    } else {
-        slab_retire_locked(h, u);
-        r->unit[r->n] = u;
-        r->units[r->n++] = s->units;
     }
 }
 

@@ -37,10 +37,12 @@ struct slab_claim {
     uint64_t pages[2];
 };
 HAK_HIDDEN bool slab_claim_pages(struct heap *h, uint32_t unit, struct slab_claim *out);
-HAK_HIDDEN void slab_unclaim(struct heap *h, const struct slab_claim *c, bool purged);
+HAK_HIDDEN void slab_unclaim(const struct slab_claim *c, bool purged);
 
 /* Takes a wholly free slab off its heap, under the heap's lock; the caller gives the span back after it. */
 HAK_HIDDEN void slab_retire_locked(struct heap *h, uint32_t unit);
+/* The slab at unit is its heap's current one and wholly free: taken off the heap; returns its units, 0 otherwise. */
+HAK_HIDDEN uint8_t slab_retire_current(struct heap *h, uint32_t unit);
 /* A wholly free current slab of class cls goes back to the span allocator: at idle and trim. */
 HAK_HIDDEN void slab_drop_current(struct heap *h, unsigned cls);
 

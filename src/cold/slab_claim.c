@@ -3,6 +3,7 @@
  * Invariant  a claimed block is in no bitmap, so nobody can be handed it while its page is being given back
  * Test       unit/slab, stress/limits */
 #include "base/bits.h"
+#include "cold/heap.h"
 #include "cold/slab.h"
 #include "cold/slab_list.h"
 #include "cold/span.h"
@@ -71,17 +72,32 @@ bool slab_claim_pages(struct heap *h, uint32_t unit, struct slab_claim *out) {
         s->avail = (uint16_t)(s->avail - n);
         h->free_bytes -= (size_t)n * hak_class[s->cls].size;
         slab_relist(h, unit);
+        if (!out->npages) {
+            slab_looked(s);
+        }
     }
     hak_lock_drop(&h->lock);
     return out->npages != 0;
 }
 
-void slab_unclaim(struct heap *h, const struct slab_claim *c, bool purged) {
+/* The heap that the slab belongs to by now, locked: whoever takes over an idle heap's slabs may take one that has a claim out. */
+static struct heap *lock_owner(uint32_t unit) {
+    for (;;) {
+        struct heap *h = heap_by_id(hak_load_rlx(&hak_arena.map[unit]) >> 8);
+        hak_lock_take(&h->lock);
+        if (hak_load_rlx(&hak_arena.map[unit]) >> 8 == h->id) {
+            return h;
+        }
+        hak_lock_drop(&h->lock);
+    }
+}
+
+void slab_unclaim(const struct slab_claim *c, bool purged) {
     struct slab *s = slab_at(c->unit);
     uint64_t *bits = slab_bits(c->unit);
     unsigned n = 0;
     bool release = false;
-    hak_lock_take(&h->lock);
+    struct heap *h = lock_owner(c->unit);
     for (unsigned w = 0; w < SLAB_WORDS; w++) {
         if (c->blocks[w]) {
             bits[w] |= c->blocks[w];
@@ -99,10 +115,25 @@ void slab_unclaim(struct heap *h, const struct slab_claim *c, bool purged) {
         slab_retire_locked(h, c->unit);
     } else {
         slab_relist(h, c->unit);
+        slab_looked(s);
     }
     uint8_t units = s->units;
     hak_lock_drop(&h->lock);
     if (release) {
         span_free(c->unit, units, true);
     }
+}
+
+uint8_t slab_retire_current(struct heap *h, uint32_t unit) {
+    uint8_t units = 0;
+    hak_lock_take(&h->lock);
+    uint32_t word = hak_load_rlx(&hak_arena.map[unit]);
+    struct slab *s = slab_at(unit);
+    if (word >> 8 == h->id && (word & 0xff) < HAK_CLASSES && h->current[word & 0xff] == unit && s->avail == s->nobj) {
+        units = s->units;
+        h->current[s->cls] = 0;
+        slab_retire_locked(h, unit);
+    }
+    hak_lock_drop(&h->lock);
+    return units;
 }

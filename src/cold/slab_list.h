@@ -4,6 +4,7 @@
 #define HAK_COLD_SLAB_LIST_H
 
 #include "base/attr.h"
+#include "cold/purge.h"
 #include "layout/arena.h"
 #include "layout/heap.h"
 
@@ -41,10 +42,23 @@ HAK_INLINE void slab_list(struct heap *h, uint32_t u, uint8_t b) {
     h->partial[s->cls][b] = u;
 }
 
+/* Odd: never 0. */
+HAK_INLINE void slab_touch(struct slab *s) { s->epoch = purge_epoch() | 1; }
+
+/* Nothing of the slab is left to give back: decay passes it over until the next block comes home, which reaches this mark. But a wholly
+ * free one goes as a whole. */
+HAK_INLINE void slab_looked(struct slab *s) {
+    if (s->avail < s->nobj) {
+        s->epoch = 0;
+        s->mark = (uint16_t)(s->avail + 1);
+    }
+}
+
 /* Puts the slab where its avail says, and sets the mark at which settle must ask again. */
 HAK_INLINE void slab_relist(struct heap *h, uint32_t u) {
     struct slab *s = slab_at(u);
     uint8_t want = SLAB_UNLISTED;
+    slab_touch(s);
     s->mark = (uint16_t)bucket_floor(s, 0);
     for (uint8_t b = 0; b < SLAB_BUCKETS && s->avail >= bucket_floor(s, b); b++) {
         want = b;

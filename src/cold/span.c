@@ -24,7 +24,8 @@ static uint32_t head[KINDS][LISTS]; /* lock: central   super + 1 */
 static uint64_t nonempty[KINDS];    /* lock: central   a bit per list */
 static uint32_t nsupers;            /* lock: central */
 static uint32_t growing;            /* lock: central; waited for without it */
-static size_t used, dirty, peak;    /* lock: central; read relaxed */
+static size_t used, dirty;          /* lock: central; read relaxed */
+static size_t peak[2]; /* lock: central; read relaxed: most of used in the present window, and in the one before */
 
 void span_lock(void) { hak_lock_take(&lock); }
 void span_unlock(void) { hak_lock_drop(&lock); }
@@ -100,7 +101,7 @@ static void claim(uint32_t i, uint32_t bits) {
     s->free &= ~bits;
     hak_store_rlx(&used, used + hak_popcount32(bits));
     hak_store_rlx(&dirty, dirty - hak_popcount32(bits & s->dirty));
-    peak = hak_max(peak, used);
+    hak_store_rlx(&peak[0], hak_max(peak[0], used));
     relist(i);
 }
 
@@ -214,10 +215,11 @@ static uint32_t alloc_across(uint32_t units, uint32_t align, bool *zeroed, uint3
     return best.at;
 }
 
-static void add_supers(uint32_t units) {
+static void add_supers(uint32_t units, bool huge) {
     for (uint32_t i = nsupers; i < nsupers + units / S; i++) {
         struct super *s = super_at(i);
-        *s = (struct super){.free = i ? ~UINT32_C(0) : ~UINT32_C(1)}; /* unit 0 is nobody's: 0 means none */
+        *s = (struct super){.free = i ? ~UINT32_C(0) : ~UINT32_C(1),
+                            .huge = huge}; /* unit 0 is nobody's: 0 means none */
         s->run[ANY] = longest_run(s->free);
         list_add(WARM, i);
         list_add(ANY, i);
@@ -235,12 +237,13 @@ static bool grow_locked(uint32_t units) {
     }
     growing = 1;
     hak_lock_drop(&lock);
+    bool huge = false;
     size_t first = hak_arena.limit, got = arena_grow(units);
     if (got) {
-        thp_grown(first, got, span_used());
+        huge = thp_grown(first, got, span_used());
     }
     hak_lock_take(&lock);
-    add_supers((uint32_t)got);
+    add_supers((uint32_t)got, huge);
     growing = 0;
     hak_lock_drop(&lock);
     os_wake(&growing);
@@ -302,13 +305,18 @@ bool span_extend(uint32_t unit, uint32_t units, uint32_t more) {
     return ok;
 }
 
+/* Used lately, or a huge page that is used to over three quarters: to split it would cost more than its rest is worth. */
+static bool spared(const struct super *s, uint32_t epoch) {
+    return (int32_t)(s->epoch - epoch) > 0 || (s->huge && hak_popcount32(s->free) < S / 4);
+}
+
 uint32_t span_claim_dirty(uint32_t *cursor, uint32_t epoch, uint32_t *units) {
     uint32_t unit = 0;
     hak_lock_take(&lock);
     for (; *cursor < nsupers && !unit; *cursor += !unit) {
         struct super *s = super_at(*cursor);
         uint32_t m = s->free & s->dirty;
-        if (!m || (epoch != UINT32_MAX && (int32_t)(s->epoch - epoch) > 0)) {
+        if (!m || (epoch != UINT32_MAX && spared(s, epoch))) {
             continue;
         }
         uint32_t from = hak_ctz32(m);
@@ -324,10 +332,18 @@ uint32_t span_claim_dirty(uint32_t *cursor, uint32_t epoch, uint32_t *units) {
 
 void span_stats_get(struct span_stats *out) {
     hak_lock_take(&lock);
-    *out = (struct span_stats){used, dirty, (size_t)nsupers * S - used - dirty - (nsupers > 0), peak};
-    peak = used;
+    *out =
+        (struct span_stats){used, dirty, (size_t)nsupers * S - used - dirty - (nsupers > 0), hak_max(peak[0], peak[1])};
     hak_lock_drop(&lock);
 }
 
+void span_next_window(void) {
+    hak_lock_take(&lock);
+    hak_store_rlx(&peak[1], peak[0]);
+    hak_store_rlx(&peak[0], used);
+    hak_lock_drop(&lock);
+}
+
+size_t span_demand(void) { return hak_max(hak_load_rlx(&peak[0]), hak_load_rlx(&peak[1])); }
 size_t span_dirty(void) { return hak_load_rlx(&dirty); }
 size_t span_used(void) { return hak_load_rlx(&used); }

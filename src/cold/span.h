@@ -21,10 +21,13 @@ HAK_HIDDEN uint32_t span_claim_dirty(uint32_t *cursor, uint32_t epoch, uint32_t 
 
 struct span_stats {
     size_t used, dirty, clean; /* units: held by spans; free and touched; free and not */
-    size_t peak;               /* used, at most since the last span_peak_reset() */
+    size_t peak;               /* used, at most in this window and the one before */
 };
 HAK_HIDDEN void span_stats_get(struct span_stats *out);
-HAK_HIDDEN size_t span_dirty(void); /* units, without the lock */
+/* A window of demand ends: span_demand() forgets the one before it. */
+HAK_HIDDEN void span_next_window(void);
+HAK_HIDDEN size_t span_demand(void); /* units, most that were used in the last one to two windows; without the lock */
+HAK_HIDDEN size_t span_dirty(void);  /* units, without the lock */
 HAK_HIDDEN size_t span_used(void);
 
 HAK_HIDDEN void span_init(void);

@@ -11,10 +11,11 @@
 enum { NEVER, DEFAULT, ALWAYS };
 enum { FLOOR_UNITS = (256 << 20) >> HAK_UNIT_SHIFT };
 
-void thp_grown(size_t unit, size_t units, size_t used) {
+bool thp_grown(size_t unit, size_t units, size_t used) {
     if (hak_gates.thp == NEVER) {
         os_huge(unit_address(unit), units << HAK_UNIT_SHIFT, false);
     } else if (hak_gates.thp == ALWAYS || used >= FLOOR_UNITS) {
-        os_huge(unit_address(unit), units << HAK_UNIT_SHIFT, true);
+        return os_huge(unit_address(unit), units << HAK_UNIT_SHIFT, true) == 0;
     }
+    return false;
 }

@@ -14,16 +14,17 @@ enum { SLAB_BUCKETS = 4, SLAB_UNLISTED = 255, SLAB_WORDS = 64, SLAB_PAGE = 4096 
 /* A block is in one of {user, magazine, outbox or inbox chunk, bitmap, bump range}:
  *   avail == popcount(bitmap) + (nobj - bump)       wholly free: avail == nobj       (checked: diag/verify.c) */
 struct slab {
-    uint32_t next, prev;  /* lock: heap   units of the neighbours in the heap's list, 0 at the ends */
-    uint16_t avail;       /* lock: heap   blocks in the bitmap or the bump range */
-    uint16_t nobj;        /* const while in use */
-    uint16_t bump;        /* lock: heap   blocks from here on were never handed out */
-    uint16_t mark;        /* lock: heap   avail from which settle must look at the lists again */
-    uint8_t cls;          /* const while in use; HAK_CLASS_LARGE for a large block */
-    uint8_t units;        /* const while in use */
-    uint8_t bucket;       /* lock: heap   list it is in, or SLAB_UNLISTED */
-    uint8_t head_off;     /* const while in use: units back to the first one */
-    uint32_t epoch;       /* lock: heap   tick of the last settle or refill */
+    uint32_t next, prev; /* lock: heap   units of the neighbours in the heap's list, 0 at the ends */
+    uint16_t avail;      /* lock: heap   blocks in the bitmap or the bump range */
+    uint16_t nobj;       /* const while in use */
+    uint16_t bump;       /* lock: heap   blocks from here on were never handed out */
+    uint16_t mark;       /* lock: heap   avail from which settle must look at the lists again */
+    uint8_t cls;         /* const while in use; HAK_CLASS_LARGE for a large block */
+    uint8_t units;       /* const while in use */
+    uint8_t bucket;      /* lock: heap   list it is in, or SLAB_UNLISTED */
+    uint8_t head_off;    /* const while in use: units back to the first one */
+    uint32_t
+        epoch; /* lock: heap   purge clock, odd, when avail last changed much; 0: looked at since, no page to give back */
     uint32_t large_units; /* lock: central   units of a large block */
     uint32_t large_pages; /* owner of the block: 4 KiB pages asked for */
 };

@@ -4,6 +4,7 @@
 #include "cold/span.h"
 #include "diag/stats.h"
 #include "hakmem/hakmem.h"
+#include "layout/super.h"
 #include "unit.h"
 
 enum { MANY = 20000, SIZE = 1000 };
@@ -137,6 +138,157 @@ static void refused(void **state) {
     unit_verify();
 }
 
+static void ticks(unsigned n, uint64_t ms) {
+    while (n--) {
+        os_fault_advance(ms);
+        purge_tick();
+    }
+}
+
+/* Pages of partial slabs decay as spans do, those of other threads' heaps too, and once. */
+static void partial_slabs_decay(void **state) {
+    (void)state;
+    purge_all(0);
+    fill_and_free(40);
+    size_t purged = os_fault_purged();
+    ticks(90, 100);
+    assert_int_equal(os_fault_purged(), purged);
+    ticks(30, 100);
+    size_t done = os_fault_purged() - purged;
+    assert_true(done >= (size_t)MANY * SIZE / 2);
+    unit_verify();
+    for (unsigned i = 0; i < MANY; i += 40) {
+        assert_int_equal(((unsigned char *)block[i])[SIZE - 1], 0xab);
+    }
+    purged = os_fault_purged();
+    ticks(200, 100);
+    assert_int_equal(os_fault_purged(), purged); /* what is gone is not asked for again */
+    free(block[40]); /* one block more in a slab that was looked at: its pages count again, once they are old */
+    block[40] = 0;
+    thread_flush(&hak_tls, hak_tls.heap);
+    ticks(200, 100);
+    assert_true(os_fault_purged() > purged);
+    free_rest();
+    unit_verify();
+}
+
+/* A slab that blocks come from stays whole: old is what nobody used. */
+static void used_slabs_stay(void **state) {
+    (void)state;
+    purge_all(0);
+    fill_and_free(0);
+    void *p[1000];
+    unsigned asked = 0;
+    for (size_t round = 0; round < 500; round++) { /* most of a minute */
+        for (size_t i = 0; i < COUNT(p); i++) {
+            p[i] = malloc(SIZE);
+        }
+        for (size_t i = 0; i < COUNT(p); i++) {
+            free(p[i]);
+        }
+        hak_tls.busy++;
+        thread_flush(&hak_tls, hak_tls.heap);
+        hak_tls.busy--;
+        ticks(1, 100);
+        asked = round == 300 ? os_fault_count(OS_PURGE) : asked; /* by now all else is gone */
+    }
+    assert_int_equal(os_fault_count(OS_PURGE), asked);
+    unit_verify();
+}
+
+/* One tick gives back a bounded amount, and says that there is more. */
+static void bounded(void **state) {
+    (void)state;
+    purge_all(0);
+    fill_and_free(40);
+    os_fault_advance(20000);
+    unsigned calls = os_fault_count(OS_PURGE);
+    assert_true(purge_tick());
+    assert_in_range(os_fault_count(OS_PURGE) - calls, 32, 128 * 16);
+    size_t purged = os_fault_purged();
+    assert_false(purge_tick()); /* not in the same step */
+    assert_int_equal(os_fault_purged(), purged);
+    ticks(1, 20);
+    assert_true(os_fault_purged() > purged);
+    free_rest();
+    purge_all(0);
+}
+
+/* A huge page stays whole while over three quarters of it are in use, and goes when less is. */
+static void huge_pages_stay(void **state) {
+    (void)state;
+    purge_all(0);
+    for (uint32_t i = 0; i < hak_arena.limit / HAK_SUPER_UNITS; i++) {
+        hak_arena.supers[i].huge = 1;
+    }
+    fill_and_free(0); /* no slab is wanted but these */
+    for (unsigned i = 0; i < MANY; i++) {
+        block[i] = malloc(SIZE);
+    }
+    for (unsigned i = 0; i < MANY; i++) { /* a page in 16 loses its blocks */
+        if (i / 4 % 16 == 0) {
+            free(block[i]);
+            block[i] = 0;
+        }
+    }
+    hak_tls.busy++;
+    thread_flush(&hak_tls, hak_tls.heap);
+    hak_tls.busy--;
+    size_t purged = os_fault_purged();
+    ticks(300, 100);
+    size_t few = os_fault_purged() - purged;
+    for (unsigned i = 0; i < MANY; i++) {
+        if (i % 40) {
+            free(block[i]);
+            block[i] = 0;
+        }
+    }
+    hak_tls.busy++;
+    thread_flush(&hak_tls, hak_tls.heap);
+    hak_tls.busy--;
+    ticks(300, 100);
+    assert_true(os_fault_purged() - purged - few > (size_t)MANY * SIZE / 2);
+    assert_true(few <= 3 * HAK_SUPER); /* the ends of the run, where a super holds little else */
+    for (uint32_t i = 0; i < hak_arena.limit / HAK_SUPER_UNITS; i++) {
+        hak_arena.supers[i].huge = 0;
+    }
+    free_rest();
+    unit_verify();
+}
+
+/* Where something is freed now and then in each super none looks old: what was not needed for a while goes all the same; what was, stays. */
+static void demand(void **state) {
+    (void)state;
+    enum { UNITS = 256 };
+    uint32_t run[UNITS], zeroed_runs = 0;
+    purge_all(0);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < UNITS; i++) {
+            bool zeroed;
+            run[i] = span_alloc(1, 1, &zeroed);
+            zeroed_runs += zeroed;
+        }
+        for (int i = 0; i < UNITS; i++) {
+            span_free(run[i], 1, true);
+        }
+        size_t kept = span_dirty();
+        ticks(50, 100); /* half the decay time: all is kept for the next round */
+        assert_int_equal(span_dirty(), kept);
+    }
+    assert_in_range(zeroed_runs, 1, UNITS);
+    for (int i = 0; i < 300; i++) {
+        for (int k = 0; k < UNITS; k += 16) {
+            hak_arena.supers[run[k] / HAK_SUPER_UNITS].epoch = purge_epoch();
+        }
+        struct stats s;
+        stats_get(&s); /* to read statistics changes nothing */
+        ticks(1, 100);
+    }
+    assert_true(span_dirty() <= UNITS / 8);
+    unit_verify();
+    purge_all(0);
+}
+
 static void large_pages(void **state) {
     (void)state;
     os_fault_page_size(16384);
@@ -157,6 +309,11 @@ int main(void) {
                                        cmocka_unit_test(keep),
                                        cmocka_unit_test(pages_of_partial_slabs),
                                        cmocka_unit_test(refused),
+                                       cmocka_unit_test(partial_slabs_decay),
+                                       cmocka_unit_test(used_slabs_stay),
+                                       cmocka_unit_test(bounded),
+                                       cmocka_unit_test(huge_pages_stay),
+                                       cmocka_unit_test(demand),
                                        cmocka_unit_test(large_pages)};
     return cmocka_run_group_tests(tests, setup, 0);
 }

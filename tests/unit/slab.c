@@ -150,7 +150,7 @@ static void claims(void **state) {
     size_t before = heap->free_bytes;
     assert_true(slab_claim_pages(heap, u, &c));
     assert_true(c.npages >= 8 && heap->free_bytes < before);
-    slab_unclaim(heap, &c, true);
+    slab_unclaim(&c, true);
     assert_int_equal(heap->free_bytes, before);
     unit_verify();
     assert_false(slab_claim_pages(heap, u, &c)); /* they are gone already */
