@@ -9,6 +9,7 @@
 #include "cold/huge.h"
 #include "cold/slab_list.h"
 #include "cold/span.h"
+#include "cold/worker.h"
 #include "gates/gates.h"
 #include "layout/arena.h"
 #include "layout/heap.h"
@@ -115,6 +116,9 @@ bool purge_tick(void) {
     hak_store_rlx(&clock_now, now);
     if ((now - last < TICK_EPOCHS && hak_gates.decay) ||
         !hak_cas_ar(&last_purge, &last, now)) { /* ar: one thread a step */
+        return false;
+    }
+    if (worker_runs()) {
         return false;
     }
     uint32_t steps = (uint32_t)hak_min(hak_max(now - last, 1), TICK_EPOCHS);

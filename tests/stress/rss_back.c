@@ -1,11 +1,13 @@
 /* rss_back.c : 1 GiB is freed; at most 5 % of it stays resident.
- *   rss_back quiet   no call at all follows; the worker must do it within 2 s   (HAKMEM_WORKER=on HAKMEM_DECAY=500)
+ *   rss_back quiet   no call at all follows; the worker must do it within 2 s   (HAKMEM_WORKER=on)
  *   rss_back calls   no worker: the next calls do it once the decay is over      (HAKMEM_DECAY=200)
- *   rss_back trim    malloc_trim(0) does it at once */
+ *   rss_back trim    malloc_trim(0) does it at once
+ * rss_back ... few: all blocks are small and one in a thousand lives on, so that most slabs stay in use and their pages must go. */
 #include "alloc.h"
 
 enum { PARTS = 3 };
-static const size_t size[PARTS] = {700, 30000, 3000000};
+static const size_t mixed[PARTS] = {700, 30000, 3000000}, small[PARTS] = {200, 700, 3000};
+enum { LIVES_ON = 1000 };
 
 static struct {
     void **block;
@@ -13,7 +15,8 @@ static struct {
 } part[PARTS];
 
 /* A third of the gibibyte in each of three sizes; freed in an order that is not the one of allocation. */
-static void up_and_down(void) {
+static void up_and_down(bool few) {
+    const size_t *size = few ? small : mixed;
     size_t total = ((size_t)1 << 30) / 100 * stress_scale(99);
     for (int i = 0; i < PARTS; i++) {
         part[i].count = total / PARTS / size[i];
@@ -28,7 +31,9 @@ static void up_and_down(void) {
     for (int i = 0; i < PARTS; i++) {
         for (size_t start = 0; start < 7; start++) {
             for (size_t k = start; k < part[i].count; k += 7) {
-                free(part[i].block[k]);
+                if (!few || k % LIVES_ON) {
+                    free(part[i].block[k]);
+                }
             }
         }
         free(part[i].block);
@@ -59,7 +64,7 @@ int main(int argc, char **argv) {
     if (quiet) { /* the worker starts in programs with threads, or when it is told to */
         pthread_join(stress_start((void *(*)(void *))(void (*)(void))pthread_self, NULL), NULL);
     }
-    up_and_down();
+    up_and_down(argc > 2 && strcmp(argv[2], "few") == 0);
     size_t peak = stress_status("VmHWM:"), limit = start + peak / 20;
     double freed = stress_now(), patience = quiet ? 4 : calls ? 6 : 0; /* 2 s, and what a busy machine may add */
     if (!quiet && !calls) {
