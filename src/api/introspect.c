@@ -88,6 +88,29 @@ static void words_of(const struct hak_stats *s, struct word w[WORDS]) {
     memcpy(w, all, sizeof all);
 }
 
+/* "64K 2048K", "none" */
+static void sizes_of(size_t sum, char *out, size_t size) {
+    size_t n = 0;
+    hak_format(out, size, "none");
+    for (size_t bytes = (size_t)16 << 10; bytes <= HAK_SUPER; bytes *= 2) {
+        if (sum & bytes && n < size) {
+            n += hak_format(out + n, size - n, "%s%zuK", n ? " " : "", bytes >> 10);
+        }
+    }
+}
+
+static const char *thp_source(const struct thp_stats *t) {
+    return !t->read ? "not asked yet" : t->known ? "known" : "not told";
+}
+
+static void thp_print(const struct thp_stats *t) {
+    char asked[64], always[64];
+    sizes_of(t->asked, asked, sizeof asked);
+    sizes_of(t->always, always, sizeof always);
+    hak_warn("huge pages: the kernel gives on advice %s, everywhere %s (%s); advised for 2 MiB %zu, for less %zu",
+             asked, always, thp_source(t), t->bytes[THP_HUGE], t->bytes[THP_SMALL]);
+}
+
 static void stats_print(const struct stats *s) {
     struct word w[WORDS];
     words_of(&s->total, w);
@@ -96,6 +119,7 @@ static void stats_print(const struct stats *s) {
     }
     hak_warn("large %zu blocks, %zu bytes; huge %zu blocks, %zu bytes; heaps %zu, idle %zu", s->large, s->large_bytes,
              s->huge, s->huge_bytes, s->heaps, s->idle_heaps);
+    thp_print(&s->thp);
     for (unsigned c = 0; c < HAK_CLASSES; c++) {
         const struct class_stats *k = &s->cls[c];
         if (k->slabs) {
@@ -129,6 +153,14 @@ static void xml_classes(FILE *out, const struct stats *s) {
         }
     }
     fputs("  </classes>\n", out);
+}
+
+static void xml_thp(FILE *out, const struct thp_stats *t) {
+    char asked[64], always[64];
+    sizes_of(t->asked, asked, sizeof asked);
+    sizes_of(t->always, always, sizeof always);
+    fprintf(out, "  <huge_pages kernel=\"%s\" advised=\"%s\" everywhere=\"%s\" size=\"%zu\" small_size=\"%zu\"/>\n",
+            thp_source(t), asked, always, t->bytes[THP_HUGE], t->bytes[THP_SMALL]);
 }
 
 static void xml_sites(FILE *out) {
@@ -165,6 +197,7 @@ HAK_EXPORT int HAK_API(malloc_info)(int options, FILE *out) {
     fprintf(out, "  <large count=\"%zu\" size=\"%zu\"/>\n  <huge count=\"%zu\" size=\"%zu\"/>\n", s.large,
             s.large_bytes, s.huge, s.huge_bytes);
     fprintf(out, "  <heaps count=\"%zu\" idle=\"%zu\"/>\n", s.heaps, s.idle_heaps);
+    xml_thp(out, &s.thp);
     xml_classes(out, &s);
     xml_sites(out);
     fputs("</malloc>\n", out);

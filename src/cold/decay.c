@@ -1,7 +1,7 @@
 /* cold/decay.c : the walk that finds old slabs with pages to spare, and what it does to each.                            L2
  * Owns       nothing          Reads  slab.epoch, super.{free,huge} without their locks: a wrong guess costs one look
  * Threads    any; a page is given back without a lock, while a claim keeps its blocks out of use
- * A huge page of which over three quarters are in use stays whole: to split it costs more than the rest is worth.
+ * A huge page, or a slab of pages of 16 to 512 KiB, of which over three quarters are in use stays whole: to split it costs more than the rest is worth.
  * Decision   docs/decisions/010          Test  unit/purge, stress/rss_back */
 #include "cold/decay.h"
 #include "base/atomic.h"
@@ -10,6 +10,7 @@
 #include "cold/slab.h"
 #include "cold/slab_list.h"
 #include "cold/span.h"
+#include "cold/thp.h"
 #include "layout/super.h"
 #include "os/os.h"
 
@@ -73,8 +74,12 @@ RACY static uint32_t unit_used_bytes(uint32_t u, uint32_t *units) {
 RACY static bool in_busy_huge(uint32_t unit) {
     uint32_t i = unit / HAK_SUPER_UNITS, used = 0, step;
     const struct super *s = &hak_arena.supers[i];
-    if (HAK_LIKELY(!s->huge)) {
+    if (HAK_LIKELY(s->huge == THP_NONE)) {
         return false;
+    }
+    if (s->huge == THP_SMALL) { /* pages about as large as the slab */
+        used = unit_used_bytes(unit, &step);
+        return used > step * HAK_UNIT / 4 * 3;
     }
     for (uint32_t k = 0; k < HAK_SUPER_UNITS; k += step) {
         step = 1;

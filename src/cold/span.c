@@ -215,11 +215,11 @@ static uint32_t alloc_across(uint32_t units, uint32_t align, bool *zeroed, uint3
     return best.at;
 }
 
-static void add_supers(uint32_t units, bool huge) {
+static void add_supers(uint32_t units, enum thp_kind huge) {
     for (uint32_t i = nsupers; i < nsupers + units / S; i++) {
         struct super *s = super_at(i);
         *s = (struct super){.free = i ? ~UINT32_C(0) : ~UINT32_C(1),
-                            .huge = huge}; /* unit 0 is nobody's: 0 means none */
+                            .huge = (uint8_t)huge}; /* unit 0 is nobody's: 0 means none */
         s->run[ANY] = longest_run(s->free);
         list_add(WARM, i);
         list_add(ANY, i);
@@ -237,7 +237,7 @@ static bool grow_locked(uint32_t units) {
     }
     growing = 1;
     hak_lock_drop(&lock);
-    bool huge = false;
+    enum thp_kind huge = THP_NONE;
     size_t first = hak_arena.limit, got = arena_grow(units);
     if (got) {
         huge = thp_grown(first, got, span_used());
@@ -307,7 +307,7 @@ bool span_extend(uint32_t unit, uint32_t units, uint32_t more) {
 
 /* Used lately, or a huge page that is used to over three quarters: to split it would cost more than its rest is worth. */
 static bool spared(const struct super *s, uint32_t epoch) {
-    return (int32_t)(s->epoch - epoch) > 0 || (s->huge && hak_popcount32(s->free) < S / 4);
+    return (int32_t)(s->epoch - epoch) > 0 || (s->huge == THP_HUGE && hak_popcount32(s->free) < S / 4);
 }
 
 uint32_t span_claim_dirty(uint32_t *cursor, uint32_t epoch, uint32_t *units) {

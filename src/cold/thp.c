@@ -1,21 +1,83 @@
 /* cold/thp.c : advice about huge pages, given once for each piece that the arena grows by.                             L2
- * Owns       nothing          Reads  gates.thp          Threads  whoever grows the arena
- * Below the floor huge pages cost more RSS than the time they save (measured: gs 1.20 against 1.09 of glibc, rptest 2.6 against 1.4, for 1 % of CPU).
- * Above it a fault of 2 MiB, a seventh of the cost of 512 faults of 4 KiB, counts for more.
+ * Owns       what the kernel said about sizes          Reads  gates.thp          Threads  whoever grows the arena; statistics read along
+ * Below the floor pages of 2 MiB cost more RSS than the time they save (measured: gs 1.20 against 1.09 of glibc, rptest 2.6 against 1.4, for
+ * 1 % of CPU). Above it a fault of 2 MiB, a seventh of the cost of 512 faults of 4 KiB, counts for more.
+ * Where the administrator allows pages of 16 to 512 KiB on advice, and none of 2 MiB (which the kernel would take instead), a page is about
+ * a slab: nothing much is wasted, and the advice comes once the heap is 64 of them.
+ * The kernel is asked which sizes it gives when the heap is 4 MiB, not at start: that would cost each small program seven files.
  * Gate       HAKMEM_THP          Decision  docs/decisions/006          Test  unit/thp */
 #include "cold/thp.h"
+#include "base/atomic.h"
+#include "base/bits.h"
 #include "gates/gates.h"
 #include "layout/arena.h"
 #include "os/os.h"
 
 enum { NEVER, DEFAULT, ALWAYS };
-enum { FLOOR_UNITS = (256 << 20) >> HAK_UNIT_SHIFT };
+enum { ASK_UNITS = (4 << 20) >> HAK_UNIT_SHIFT, FLOOR_UNITS = (256 << 20) >> HAK_UNIT_SHIFT, FLOOR_PAGES = 64 };
 
-bool thp_grown(size_t unit, size_t units, size_t used) {
-    if (hak_gates.thp == NEVER) {
-        os_huge(unit_address(unit), units << HAK_UNIT_SHIFT, false);
-    } else if (hak_gates.thp == ALWAYS || used >= FLOOR_UNITS) {
-        return os_huge(unit_address(unit), units << HAK_UNIT_SHIFT, true) == 0;
+static struct thp_stats now; /* atomic: each word */
+
+static void ask(void) {
+    size_t asked, always;
+    bool known = os_huge_sizes(&asked, &always) == 0;
+    hak_store_rlx(&now.asked, asked);
+    hak_store_rlx(&now.always, always);
+    hak_store_rlx(&now.known, known);
+    hak_store_rel(&now.read, true); /* rel: pairs with thp_stats_get() */
+}
+
+/* What advice would bring: pages of 2 MiB if there are any, for all that is known. */
+static enum thp_kind obtainable(void) {
+    bool small = now.asked && !(now.asked & HAK_SUPER);
+    return !now.known || now.asked & HAK_SUPER ? THP_HUGE : small ? THP_SMALL : THP_NONE;
+}
+
+/* The size of heap from which the largest of the small sizes is worth it. */
+static size_t small_floor(void) {
+    size_t largest = now.asked;
+    while (largest & (largest - 1)) {
+        largest &= largest - 1;
     }
-    return false;
+    return hak_max(largest * FLOOR_PAGES >> HAK_UNIT_SHIFT, ASK_UNITS);
+}
+
+static bool wanted(enum thp_kind kind, size_t used) {
+    if (hak_gates.thp == ALWAYS) {
+        return true;
+    }
+    return kind == THP_HUGE ? used >= FLOOR_UNITS : kind == THP_SMALL && used >= small_floor();
+}
+
+static enum thp_kind advise(size_t unit, size_t units, size_t used) {
+    char *at = unit_address(unit);
+    size_t bytes = units << HAK_UNIT_SHIFT;
+    if (hak_gates.thp == NEVER) {
+        os_huge(at, bytes, false);
+        return THP_NONE;
+    }
+    if (!now.read && (used >= ASK_UNITS || hak_gates.thp == ALWAYS)) {
+        ask();
+    }
+    enum thp_kind kind = obtainable();
+    if (!wanted(kind, used)) {
+        return now.always & HAK_SUPER ? THP_HUGE : THP_NONE;
+    }
+    return os_huge(at, bytes, true) == 0 ? kind : THP_NONE;
+}
+
+enum thp_kind thp_grown(size_t unit, size_t units, size_t used) {
+    enum thp_kind kind = advise(unit, units, used);
+    hak_store_rlx(&now.bytes[kind], now.bytes[kind] + (units << HAK_UNIT_SHIFT));
+    return kind;
+}
+
+void thp_stats_get(struct thp_stats *out) {
+    out->read = hak_load_acq(&now.read); /* acq: pairs with ask() */
+    out->known = hak_load_rlx(&now.known);
+    out->asked = hak_load_rlx(&now.asked);
+    out->always = hak_load_rlx(&now.always);
+    for (int i = THP_NONE; i <= THP_SMALL; i++) {
+        out->bytes[i] = hak_load_rlx(&now.bytes[i]);
+    }
 }

@@ -210,6 +210,7 @@ static void add_spaces(struct walk *w, size_t limit) {
     size_t live, kept, meta = meta_total();
     span_stats_get(&spans);
     huge_stats(&live, &out->huge, &kept);
+    thp_stats_get(&out->thp);
     out->huge_bytes = live;
     out->units_used = spans.used;
     out->units_dirty = spans.dirty;

@@ -3,6 +3,7 @@
 #define HAK_DIAG_STATS_H
 
 #include "base/attr.h"
+#include "cold/thp.h"
 #include "gates/build.h"
 #include "hakmem/hakmem.h"
 #include <stddef.h>
@@ -22,6 +23,7 @@ struct stats {
     size_t heaps, idle_heaps;  /* ever made; without a thread now */
     size_t units_used, units_dirty, units_clean;
     size_t cached_blocks;
+    struct thp_stats thp;
 };
 
 /* Fills *out. Takes every heap's lock in turn, then the span allocator's: exact when no other thread allocates or frees, else each slab

@@ -28,6 +28,9 @@ HAK_HIDDEN int os_remap(void *p, size_t len, size_t new_len, void **out);
 HAK_HIDDEN int os_purge(void *p, size_t len);
 /* Advises for or against huge pages. */
 HAK_HIDDEN int os_huge(void *p, size_t len, bool on);
+/* The sizes of huge pages up to 2 MiB that the kernel gives where os_huge() asked, and those that it gives everywhere: sums of sizes in
+ * bytes. Reads files: once in a process' life. Fails where it does not say. */
+HAK_HIDDEN int os_huge_sizes(size_t *asked, size_t *always);
 HAK_HIDDEN int os_seal(void *p, size_t len, bool read_only);
 HAK_HIDDEN uint64_t os_now_ms(void);                    /* monotonic */
 HAK_HIDDEN size_t os_limit_as(void);                    /* RLIMIT_AS, SIZE_MAX if none */

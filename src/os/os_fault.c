@@ -20,11 +20,11 @@ static struct {
     unsigned count[OS_CALLS]; /* atomic */
     size_t mapped, purged;    /* atomic */
     uint64_t clock;           /* atomic */
-    size_t page, limit;
+    size_t page, limit, asked, always;
     bool secure, threaded;
     char **environment;
     void *(*lookup)(const char *name);
-} knob = {.clock = 1000, .page = 4096, .limit = SIZE_MAX};
+} knob = {.clock = 1000, .page = 4096, .limit = SIZE_MAX, .asked = (size_t)2 << 20};
 
 static char *no_environment[1];
 
@@ -35,6 +35,7 @@ void os_fault_reset(void) {
     knob.clock = 1000;
     knob.page = 4096;
     knob.limit = SIZE_MAX;
+    knob.asked = (size_t)2 << 20;
 }
 
 void os_fault_refuse(unsigned n, bool forever) {
@@ -51,6 +52,10 @@ size_t os_fault_purged(void) { return hak_load_rlx(&knob.purged); }
 void os_fault_clock(uint64_t ms) { hak_store_rlx(&knob.clock, ms); }
 void os_fault_advance(uint64_t ms) { hak_add_rlx(&knob.clock, ms); }
 void os_fault_page_size(size_t bytes) { knob.page = bytes; }
+void os_fault_huge_sizes(size_t asked, size_t always) {
+    knob.asked = asked;
+    knob.always = always;
+}
 void os_fault_limit_as(size_t bytes) { knob.limit = bytes; }
 void os_fault_secure(bool on) { knob.secure = on; }
 void os_fault_environment(char **list) { knob.environment = list; }
@@ -164,6 +169,13 @@ int os_huge(void *p, size_t len, bool on) {
     (void)len;
     (void)on;
     return fails(OS_HUGE) ? -EINVAL : 0;
+}
+
+int os_huge_sizes(size_t *asked, size_t *always) {
+    bool fail = fails(OS_HUGE_SIZES);
+    *asked = fail ? 0 : knob.asked;
+    *always = fail ? 0 : knob.always;
+    return fail ? -ENOENT : 0;
 }
 
 int os_seal(void *p, size_t len, bool read_only) {

@@ -13,18 +13,19 @@ enum os_fault_call {
     OS_UNMAP,
     OS_PURGE,
     OS_HUGE,
+    OS_HUGE_SIZES,
     OS_SEAL,
     OS_WAIT,
     OS_CALLS
 };
 
-/* Back to: nothing refused, clock at a second, no limits, 4 KiB pages, an empty environment, no symbols, counts 0. */
+/* Back to: nothing refused, clock at a second, no limits, 4 KiB pages, an empty environment, no symbols, huge pages of 2 MiB where asked for, counts 0. */
 void os_fault_reset(void);
 /* The n-th mapping call from now on (1: the next) fails with -ENOMEM, and so do all after it if forever. 0: none fails. */
 void os_fault_refuse(unsigned n, bool forever);
 /* Whether a refusal happened since os_fault_refuse(). */
 bool os_fault_refused(void);
-/* Every call of this kind fails: unmap with -ENOMEM, purge and huge with -EINVAL, reserve, commit, map, map_at, remap with -ENOMEM. */
+/* Every call of this kind fails: unmap with -ENOMEM, purge and huge with -EINVAL, huge_sizes with -ENOENT, reserve, commit, map, map_at, remap with -ENOMEM. */
 void os_fault_break(enum os_fault_call call, bool broken);
 /* How often it was called since the last reset, refusals included. */
 unsigned os_fault_count(enum os_fault_call call);
@@ -36,6 +37,7 @@ size_t os_fault_purged(void);
 void os_fault_clock(uint64_t ms);
 void os_fault_advance(uint64_t ms);
 void os_fault_page_size(size_t bytes); /* a multiple of the machine's */
+void os_fault_huge_sizes(size_t asked, size_t always);
 void os_fault_limit_as(size_t bytes);
 void os_fault_secure(bool on);
 void os_fault_environment(char **list);

@@ -3,6 +3,7 @@
  * Errno      preserved by every function          Test     conformance/, stress/limits */
 #include "base/atomic.h"
 #include "base/bits.h"
+#include "base/print.h"
 #include "os/os.h"
 #include <dlfcn.h>
 #include <errno.h>
@@ -97,6 +98,43 @@ int os_purge(void *p, size_t len) {
 int os_huge(void *p, size_t len, bool on) {
     int saved = errno;
     return result(madvise(p, len, on ? MADV_HUGEPAGE : MADV_NOHUGEPAGE), saved);
+}
+
+/* The first letter of the word in brackets: always, inherit, madvise, never. 0: no such file. */
+static char choice(const char *path) {
+    char text[64];
+    ssize_t n = 0;
+    int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        n = syscall(SYS_read, fd, text, sizeof text);
+        syscall(SYS_close, fd);
+    }
+    for (ssize_t i = 0; i + 1 < n; i++) {
+        if (text[i] == '[') {
+            return text[i + 1];
+        }
+    }
+    return 0;
+}
+
+int os_huge_sizes(size_t *asked, size_t *always) {
+    static const char root[] = "/sys/kernel/mm/transparent_hugepage";
+    char path[96];
+    int saved = errno;
+    hak_format(path, sizeof path, "%s/enabled", root);
+    char all = choice(path);
+    *asked = *always = 0;
+    for (unsigned kib = 16; all && kib <= 2048; kib *= 2) {
+        hak_format(path, sizeof path, "%s/hugepages-%ukB/enabled", root, kib);
+        char own = choice(path);
+        if (own == 'i' || (!own && kib == 2048 && os_page_size() == 4096)) { /* one size only, before Linux 6.8 */
+            own = all;
+        }
+        *always += own == 'a' ? (size_t)kib << 10 : 0;
+        *asked += own == 'a' || own == 'm' ? (size_t)kib << 10 : 0;
+    }
+    errno = saved;
+    return all ? 0 : -ENOENT;
 }
 
 int os_seal(void *p, size_t len, bool read_only) {

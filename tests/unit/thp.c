@@ -1,30 +1,106 @@
-/* thp.c : which growth of the arena is advised about, by gate and size. */
+/* thp.c : which growth of the arena is advised about, by gate, size of the heap, and what the kernel gives. */
 #include "cold/thp.h"
 #include "gates/gates.h"
 #include "unit.h"
 
-enum { STEP = 64, SMALL = 1024, BIG = 8192 /* units: 64 MiB, 512 MiB */ };
+enum { STEP = 64, TINY = 32, SMALL = 1024, BIG = 8192 /* units: 2 MiB, 64 MiB, 512 MiB */ };
+static const size_t K64 = 64 << 10, K512 = 512 << 10, M2 = 2 << 20;
 
-/* Calls for one growth with the gate set to value. */
-static unsigned advice(const char *value, size_t used) {
+/* The kind of one growth with the gate set to value; *calls: how often the kernel was advised. */
+static enum thp_kind growth(const char *value, size_t used, unsigned *calls) {
     char *env[] = {(char *)(uintptr_t)value, 0};
     unsigned before = os_fault_count(OS_HUGE);
     assert_int_equal(os_seal(&hak_gates_page, sizeof hak_gates_page, false), 0);
     gates_read(env);
-    thp_grown(STEP, STEP, used);
-    return os_fault_count(OS_HUGE) - before;
+    enum thp_kind kind = thp_grown(STEP, STEP, used);
+    *calls = os_fault_count(OS_HUGE) - before;
+    return kind;
 }
 
-static void by_gate(void **state) {
+static void expect(const char *value, size_t used, enum thp_kind kind, unsigned advised) {
+    unsigned calls;
+    assert_int_equal(growth(value, used, &calls), kind);
+    assert_int_equal(calls, advised);
+}
+
+static void by_gate(void) {
+    expect("HAKMEM_THP=default", TINY, THP_NONE, 0);
+    assert_int_equal(os_fault_count(OS_HUGE_SIZES), 0); /* a small program costs no file */
+    expect("HAKMEM_THP=default", SMALL, THP_NONE, 0);
+    expect("HAKMEM_THP=default", BIG, THP_HUGE, 1);
+    expect("HAKMEM_THP=always", SMALL, THP_HUGE, 1);
+    expect("HAKMEM_THP=never", BIG, THP_NONE, 1);       /* against, where the system's own default is always */
+    assert_int_equal(os_fault_count(OS_HUGE_SIZES), 1); /* once */
+    struct thp_stats s;
+    thp_stats_get(&s);
+    assert_true(s.read && s.known && s.asked == M2 && s.always == 0);
+    assert_int_equal(s.bytes[THP_HUGE], 2 * STEP * HAK_UNIT);
+    assert_int_equal(s.bytes[THP_SMALL], 0);
+}
+
+/* Pages of the slab's size cost nothing: from 4 MiB on. */
+static void pages_of_64k(void) {
+    os_fault_huge_sizes(K64, 0);
+    expect("HAKMEM_THP=default", TINY, THP_NONE, 0);
+    expect("HAKMEM_THP=default", 64, THP_SMALL, 1);
+    expect("HAKMEM_THP=never", 64, THP_NONE, 1);
+}
+
+/* The larger the page, the larger the heap must be. */
+static void pages_of_512k(void) {
+    os_fault_huge_sizes(K64 + K512, 0);
+    expect("HAKMEM_THP=default", 64, THP_NONE, 0);
+    expect("HAKMEM_THP=default", 512, THP_SMALL, 1);
+}
+
+/* Where 2 MiB are given too, the kernel would take them: the floor of 256 MiB holds. */
+static void both(void) {
+    os_fault_huge_sizes(K64 + M2, 0);
+    expect("HAKMEM_THP=default", SMALL, THP_NONE, 0);
+    expect("HAKMEM_THP=default", BIG, THP_HUGE, 1);
+}
+
+static void none_given(void) {
+    os_fault_huge_sizes(0, 0);
+    expect("HAKMEM_THP=default", BIG, THP_NONE, 0);
+    struct thp_stats s;
+    thp_stats_get(&s);
+    assert_true(s.read && s.known && s.asked == 0);
+}
+
+/* Given everywhere, asked for or not: purge must know. */
+static void given_always(void) {
+    os_fault_huge_sizes(M2, M2);
+    expect("HAKMEM_THP=default", SMALL, THP_HUGE, 0);
+}
+
+/* No answer (a container without /sys): advice from the floor on cannot harm much. */
+static void unknown(void) {
+    os_fault_break(OS_HUGE_SIZES, true);
+    expect("HAKMEM_THP=default", SMALL, THP_NONE, 0);
+    expect("HAKMEM_THP=default", BIG, THP_HUGE, 1);
+    struct thp_stats s;
+    thp_stats_get(&s);
+    assert_true(s.read && !s.known);
+}
+
+static void refused(void) {
+    os_fault_break(OS_HUGE, true);
+    expect("HAKMEM_THP=default", BIG, THP_NONE, 1);
+}
+
+/* Each in a process of its own: the kernel is asked once. */
+static void each(void **state) {
+    static void (*const body[])(void) = {by_gate,    pages_of_64k, pages_of_512k, both,
+                                         none_given, given_always, unknown,       refused};
     (void)state;
     unit_start();
-    assert_int_equal(advice("HAKMEM_THP=default", SMALL), 0);
-    assert_int_equal(advice("HAKMEM_THP=default", BIG), 1);
-    assert_int_equal(advice("HAKMEM_THP=always", SMALL), 1);
-    assert_int_equal(advice("HAKMEM_THP=never", BIG), 1); /* against, where the system's own default is always */
+    for (size_t i = 0; i < COUNT(body); i++) {
+        unit_child(body[i], 0);
+    }
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(by_gate)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(each)};
     return RUN(tests);
 }
