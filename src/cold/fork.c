@@ -1,5 +1,7 @@
 /* cold/fork.c : the parent's locks are all held across fork, so the child's copy of every locked structure is whole.   L2
  * Owns       the handlers          Threads  the forking one
+ * Not in a process of one thread, and not by a thread that is in the allocator already (a signal handler forks): it would wait for itself. Its
+ * child is the same thread in the same place, and finds what it left; until it returns there, emergency.c serves it.
  * In the child the other threads are gone: their heaps become idle, and blocks in their magazines are settled, but the newest one of each
  * class, whose slot may be half written (hot/free_hot.h moves top first).
  * Source     POSIX.1-2024 pthread_atfork          Test  stress/fork */
@@ -12,21 +14,35 @@
 #include "cold/remote.h"
 #include "cold/span.h"
 #include "cold/worker.h"
+#include "os/os.h"
 #include <pthread.h>
 
+static bool held; /* by the one thread that has all locks */
+
 static void prepare(void) {
-    hak_tls.busy++;
+    if (hak_tls.busy++ || !os_threaded()) {
+        return;
+    }
+    os_stdio_lock();
     heap_lock_all();
+    held = true;
     huge_lock();
     span_lock();
     meta_lock();
 }
 
+/* Whether the locks are this call's to drop. */
+static bool outermost(void) { return hak_tls.busy == 1 && held; }
+
 static void parent(void) {
-    meta_unlock();
-    span_unlock();
-    huge_unlock();
-    heap_unlock_all();
+    if (outermost()) {
+        held = false;
+        meta_unlock();
+        span_unlock();
+        huge_unlock();
+        heap_unlock_all();
+        os_stdio_unlock();
+    }
     hak_tls.busy--;
 }
 
@@ -56,7 +72,8 @@ static void adopt(struct heap *h) {
     heap_release(h);
 }
 
-static void child(void) {
+static void drop_others(void) {
+    held = false;
     meta_unlock();
     span_unlock();
     huge_unlock();
@@ -69,6 +86,13 @@ static void child(void) {
         if (h->kind == HEAP_THREAD && h->cache && h->cache != &hak_tls) {
             adopt(h);
         }
+    }
+    os_stdio_reset();
+}
+
+static void child(void) {
+    if (outermost()) {
+        drop_others();
     }
     worker_child();
     hak_tls.busy--;

@@ -43,6 +43,11 @@ os_symbol(const char *name); /* the next definition of a symbol after ours; NULL
 HAK_HIDDEN void os_wait(const uint32_t *word, uint32_t value,
                         unsigned ms); /* sleeps while *word == value, at most ms */
 HAK_HIDDEN void os_wake(const uint32_t *word);
+/* libc's lock on its list of streams, which fork() takes after the handlers: who holds it may wait for a stream, and that stream's holder for
+ * us. So it comes first. reset: in the child. Nothing where libc has no such lock. */
+HAK_HIDDEN void os_stdio_lock(void);
+HAK_HIDDEN void os_stdio_unlock(void);
+HAK_HIDDEN void os_stdio_reset(void);
 HAK_HIDDEN bool os_threaded(void); /* whether the process ever had a second thread (true when unknown) */
 
 #endif

@@ -189,6 +189,9 @@ bool os_secure(void) { return knob.secure; }
 uint64_t os_random(void) { return UINT64_C(0x123456789abcdef); }
 char **os_environment(void) { return knob.environment ? knob.environment : no_environment; }
 void *os_symbol(const char *name) { return knob.lookup ? knob.lookup(name) : 0; }
+void os_stdio_lock(void) {}
+void os_stdio_unlock(void) {}
+void os_stdio_reset(void) {}
 bool os_threaded(void) { return knob.threaded; }
 
 bool os_readable(const void *p, size_t len) {

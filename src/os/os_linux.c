@@ -243,3 +243,26 @@ void os_wake(const uint32_t *word) {
 }
 
 bool os_threaded(void) { return !SINGLE_THREADED; }
+
+/* glibc exports them (GLIBC_2.2.5); recursive. */
+extern void _IO_list_lock(void) HAK_WEAK;
+extern void _IO_list_unlock(void) HAK_WEAK;
+extern void _IO_list_resetlock(void) HAK_WEAK;
+
+void os_stdio_lock(void) {
+    if (_IO_list_lock) {
+        _IO_list_lock();
+    }
+}
+
+void os_stdio_unlock(void) {
+    if (_IO_list_unlock) {
+        _IO_list_unlock();
+    }
+}
+
+void os_stdio_reset(void) {
+    if (_IO_list_resetlock) {
+        _IO_list_resetlock();
+    }
+}
