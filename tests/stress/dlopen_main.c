@@ -1,5 +1,6 @@
 /* dlopen_main.c : libraries that come later.
  *   dlopen_main PLUGIN             loads a library with 1.2 KiB of static TLS: our own must leave room for it
+ *   dlopen_main PLUGIN deepbind    loads it with RTLD_DEEPBIND, by its bare name and the program's RUNPATH, and lets it free our blocks
  *   dlopen_main PLUGIN LIBHAKMEM   loads libhakmem itself, as a plugin that was linked with it does, uses it, closes it, many times */
 #include "alloc.h"
 #include <dlfcn.h>
@@ -53,11 +54,29 @@ static void library(const char *path) {
     }
 }
 
+static void deepbind(const char *path) {
+    const char *slash = strrchr(path, '/');
+    void *handle = dlopen(slash ? slash + 1 : path, RTLD_NOW | RTLD_DEEPBIND);
+    if (!handle) {
+        fprintf(stderr, "%s\n", dlerror());
+    }
+    REQUIRE(handle != NULL);
+    void (*give)(void *) = NULL;
+    *(void **)&give = dlsym(handle, "plugin_free");
+    REQUIRE(give != NULL);
+    for (size_t n = 1; n < 5000000; n = n * 2 + 1) {
+        give(malloc(n));
+    }
+    dlclose(handle);
+}
+
 int main(int argc, char **argv) {
     check_start();
     REQUIRE(argc >= 2);
     plugin(argv[1]);
-    if (argc > 2) {
+    if (argc > 2 && strcmp(argv[2], "deepbind") == 0) {
+        deepbind(argv[1]);
+    } else if (argc > 2) {
         library(argv[2]);
     }
     return check_done();

@@ -3,6 +3,7 @@
 #include <string.h>
 
 int plugin_fill(int value);
+void plugin_free(void *p);
 
 static __thread int words[300] __attribute__((tls_model("initial-exec")));
 
@@ -18,3 +19,5 @@ int plugin_fill(int value) {
     free(p);
     return words[299];
 }
+
+void plugin_free(void *p) { free(p); }
