@@ -31,19 +31,18 @@ static void gate_arms(struct ab *ab, const struct ab_given *g, uint16_t machine)
         fail(STATUS_USAGE, "--gate: %s has one value (%s); give the two to compare, as --gate %s=A,B", g->gate, a,
              g->gate);
     }
-    const struct gate_row *row = gate_need("--gate", g->gate);
     char *library = library_need("--lib", g->lib ? g->lib : "hakmem", machine);
     const char *value[2] = {a, b};
     for (size_t i = 0; i < 2; i++) {
         ab->arm[i] = make_arm(i ? "B" : "A", library);
-        settings_set(&ab->arm[i].settings, "--gate", row->name, value[i]);
-        const struct setting *s = settings_find(&ab->arm[i].settings, row->name);
+        settings_set(&ab->arm[i].settings, "--gate", g->gate, value[i]);
+        const struct setting *s = &ab->arm[i].settings.item[0];
         ab->arm[i].label = xprintf("%s=%s", s->name, s->value);
     }
     if (strcmp(ab->arm[0].label, ab->arm[1].label) == 0) {
         fail(STATUS_USAGE,
              "--gate: both values of %s are %s; nothing would differ (for an A/A run give --lib hakmem,hakmem)",
-             row->name, settings_find(&ab->arm[0].settings, row->name)->value);
+             ab->arm[0].settings.item[0].name, ab->arm[0].settings.item[0].value);
     }
 }
 
@@ -104,6 +103,7 @@ static void check_effects(const struct ab *ab) {
     for (size_t i = 0; i < ab->arms; i++) {
         const struct arm *arm = &ab->arm[i];
         const struct setting *libc = settings_find(&arm->settings, "force_libc");
+        settings_check(&arm->settings, arm->library);
         for (size_t k = 0; k < arm->settings.count; k++) {
             const struct setting *s = &arm->settings.item[k];
             if (s->row && !*arm->library) {

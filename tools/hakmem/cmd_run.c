@@ -303,6 +303,7 @@ int cmd_run(int argc, char **argv) {
     if (!*library && settings_have_gates(&g.set)) {
         fail(STATUS_USAGE, "--set: options of hakmem have no effect on libc; drop them or --lib libc");
     }
+    settings_check(&g.set, library);
     if (c.elf.is_go && c.remark) {
         warn("note: %s", c.remark);
     }

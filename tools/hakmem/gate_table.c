@@ -1,5 +1,6 @@
 /* gate_table.c : the options' names and values, checked before a program starts, by the library's rules. */
 #include "gate_table.h"
+#include "elf_file.h"
 #include "util.h"
 #include <ctype.h>
 #include <stdlib.h>
@@ -26,6 +27,15 @@ const struct gate_row gate_rows[] = {
 #include "gates/gates.def"
 };
 const size_t gate_row_count = sizeof gate_rows / sizeof gate_rows[0];
+
+/* Switches of libhakmem-variants.so only. */
+static const struct gate_row variant_rows[] = {
+#define HAK_GATE(name, type, choices, def, min, max, kind, state, box, record, text) \
+    {#name, choices, TYPE_##type, KIND_##kind, STATE_##state, box, record, text, def, min, max, GATE_##type},
+#include "variants.def"
+};
+enum { VARIANT_ROWS = sizeof variant_rows / sizeof variant_rows[0] };
+static const char variants_symbol[] = "hak_front_chosen"; /* bench/variants/judge.h */
 
 static const struct {
     const char *name, *text;
@@ -84,6 +94,39 @@ const struct gate_row *gate_need(const char *option, const char *name) {
              near);
     }
     fail(STATUS_USAGE, "%s: no option \"%s\"; `hakmem options` lists them", option, name);
+}
+
+static const struct gate_row *variant_find(const char *name) {
+    name = without_prefix(name);
+    for (size_t i = 0; i < VARIANT_ROWS; i++) {
+        if (strcasecmp(variant_rows[i].name, name) == 0) {
+            return &variant_rows[i];
+        }
+    }
+    return NULL;
+}
+
+static bool has_variants(const char *library) {
+    struct elf_file elf;
+    if (!*library || !elf_open(&elf, library)) {
+        return false;
+    }
+    bool has = elf_defines(&elf, variants_symbol, true);
+    elf_close(&elf);
+    return has;
+}
+
+void settings_check(const struct settings *s, const char *library) {
+    for (size_t i = 0; i < s->count; i++) {
+        const struct gate_row *row = s->item[i].row;
+        if (!row || row < variant_rows || row >= variant_rows + VARIANT_ROWS || has_variants(library)) {
+            continue;
+        }
+        const char *old = gate_replaced(row->name);
+        fail(STATUS_USAGE,
+             "option %s is settled%s%s; only libhakmem-variants.so has it (bench/variants): name it with --lib",
+             row->name, old ? " and gone: replaced by " : "", old ? old : "");
+    }
 }
 
 static int choice_index(const char *choices, const char *text) {
@@ -183,7 +226,7 @@ static struct setting *settings_slot(struct settings *s, const char *name) {
 static bool is_variable(const char *name) {
     static const char capitals[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
     return *name && !name[strspn(name, capitals)] && strncmp(name, "HAKMEM_", 7) != 0 && !gate_find(name) &&
-           !gate_replaced(name);
+           !variant_find(name) && !gate_replaced(name);
 }
 
 void settings_set(struct settings *s, const char *option, const char *name, const char *value) {
@@ -191,7 +234,8 @@ void settings_set(struct settings *s, const char *option, const char *name, cons
         *settings_slot(s, name) = (struct setting){NULL, xstrdup(name), xstrdup(value)};
         return;
     }
-    const struct gate_row *row = gate_need(option, name);
+    const struct gate_row *row = variant_find(name);
+    row = row ? row : gate_need(option, name);
     uint64_t v;
     const char *why;
     if (!gate_parse(row, value, &v, &why)) {

@@ -35,7 +35,7 @@ const char *gate_range(const struct gate_row *row);
 /* HAKMEM_NAME. The result is static. */
 const char *gate_environment(const struct gate_row *row);
 
-/* NAME=VALUE pairs from the command line. NAME is an option of hakmem; a name in capitals that is none is an environment variable for the
+/* NAME=VALUE pairs from the command line. NAME is an option of hakmem, or of its variants; a name in capitals that is none is an environment variable for the
  * program (MIMALLOC_PURGE_DELAY=0), so that other allocators' settings can be compared too. */
 struct setting {
     const struct gate_row *row; /* NULL: an environment variable */
@@ -50,6 +50,8 @@ void settings_add(struct settings *s, const char *option, const char *text);
 void settings_set(struct settings *s, const char *option, const char *name, const char *value);
 void settings_join(struct settings *s, const struct settings *more);
 const struct setting *settings_find(const struct settings *s, const char *name);
+/* Ends the process when s has a switch of the variants (bench/variants) and library is not theirs. */
+void settings_check(const struct settings *s, const char *library);
 /* Has s an option of hakmem, rather than only environment variables? */
 bool settings_have_gates(const struct settings *s);
 

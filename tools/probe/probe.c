@@ -28,6 +28,8 @@
 static const char *const option_names[] = {
 #define HAK_GATE(name, type, choices, def, min, max, kind, state, box, record, text) #name,
 #include "gates/gates.def"
+#define HAK_GATE(name, type, choices, def, min, max, kind, state, box, record, text) #name,
+#include "variants.def"
 };
 
 enum { LIBC_TEST_BYTES = 100000 };
