@@ -24,7 +24,7 @@ static struct {
     bool secure, threaded;
     char **environment;
     void *(*lookup)(const char *name);
-} knob = {.clock = 1000, .page = 4096, .limit = SIZE_MAX, .asked = (size_t)2 << 20};
+} knob = {.clock = 1000, .page = 4096, .limit = SIZE_MAX, .threaded = true, .asked = (size_t)2 << 20};
 
 static char *no_environment[1];
 
@@ -35,6 +35,7 @@ void os_fault_reset(void) {
     knob.clock = 1000;
     knob.page = 4096;
     knob.limit = SIZE_MAX;
+    knob.threaded = true;
     knob.asked = (size_t)2 << 20;
 }
 

@@ -19,7 +19,7 @@ enum os_fault_call {
     OS_CALLS
 };
 
-/* Back to: nothing refused, clock at a second, no limits, 4 KiB pages, an empty environment, no symbols, huge pages of 2 MiB where asked for, counts 0. */
+/* Back to: nothing refused, clock at a second, no limits, 4 KiB pages, an empty environment, no symbols, threads, huge pages of 2 MiB where asked for, counts 0. */
 void os_fault_reset(void);
 /* The n-th mapping call from now on (1: the next) fails with -ENOMEM, and so do all after it if forever. 0: none fails. */
 void os_fault_refuse(unsigned n, bool forever);
