@@ -6,8 +6,8 @@ import subprocess
 import tempfile
 import unittest
 
-BUILD = os.path.abspath(os.environ.get("HAKMEM_BUILD", "build/release"))
-LAB = os.environ.get("HAKMEM_LAB", os.path.join(BUILD, "lab"))
+BUILD = os.path.abspath(os.environ.get("HAK_BUILD", "build/release"))
+LAB = os.environ.get("HAK_LAB", os.path.join(BUILD, "lab"))
 TOOL = os.path.join(BUILD, "hakmem")
 WORK = os.path.join(LAB, "ab_work_prog")
 LIBRARY = os.path.join(BUILD, "libhakmem.so")

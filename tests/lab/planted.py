@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Does `hakmem ab` find what is there, and nothing else? On a quiet machine:
 
-    HAKMEM_BUILD=build/release tests/lab/planted.py              about 20 minutes
-    HAKMEM_BUILD=build/release tests/lab/planted.py --short      about 2 minutes
+    HAK_BUILD=build/release tests/lab/planted.py              about 20 minutes
+    HAK_BUILD=build/release tests/lab/planted.py --short      about 2 minutes
 
 Plants a regression of 3 % in instructions and one of 10 % in time and looks for NO-GO; then compares identical libraries again and again (20 times)
 and looks for anything but NO DIFFERENCE DETECTED. Prints each run and ends with status 1 when one is wrong.

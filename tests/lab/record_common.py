@@ -6,8 +6,8 @@ import subprocess
 import tempfile
 import unittest
 
-BUILD = os.environ.get("HAKMEM_BUILD", "build/release")
-LAB = os.environ.get("HAKMEM_LAB", os.path.join(BUILD, "lab"))
+BUILD = os.environ.get("HAK_BUILD", "build/release")
+LAB = os.environ.get("HAK_LAB", os.path.join(BUILD, "lab"))
 TOOL = os.path.join(BUILD, "hakmem")
 PROG = os.path.join(LAB, "record_prog")
 HERE = os.path.dirname(os.path.abspath(__file__))
