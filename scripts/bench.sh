@@ -1,11 +1,7 @@
 #!/usr/bin/env bash
-# Runs every bench_* of build/release, one after the other, each beside the allocators it finds. BENCH='pattern' selects some.
+# The benches of build/release beside every allocator found, as one table of ratios: bench/run_benches.py. BENCH='frag,threads' selects some,
+# BENCH_ARGS='--rounds 3 -c lifo' are further arguments (--help lists them), split at blanks.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-failed=0
-for bench in build/release/bench_${BENCH:-*}; do
-    [[ -x $bench && ! -d $bench ]] || continue
-    echo "== $(basename "$bench")"
-    "$bench" ${BENCH_ARGS:-} </dev/null || { echo "$(basename "$bench"): status $?" >&2; failed=1; }
-done
-exit $failed
+read -r -a args <<<"${BENCH_ARGS:-}"
+exec python3 bench/run_benches.py --build build/release ${BENCH:+--benches "$BENCH"} "${args[@]}" "$@"

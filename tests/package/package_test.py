@@ -54,6 +54,9 @@ def test_install(build, work):
     for name in ("libhakmem.a", "pkgconfig/hakmem.pc", "cmake/hakmem/hakmem-config.cmake", "cmake/hakmem/hakmem-config-version.cmake"):
         expect((at.libdir / name).exists(), name)
     expect((at.prefix / "include/hakmem/hakmem.h").exists(), "hakmem.h")
+    if (build / "bench_startup").exists():
+        table = run(at.prefix / "bin/hakmem", "bench", "--quick", "startup")
+        expect("startup" in table, "the installed tool finds the installed benches: " + table)
     for path in at.prefix.rglob("*"):
         if path.suffix in (".pc", ".cmake"):
             expect(str(ROOT) not in path.read_text(), "%s names the source tree" % path)
