@@ -23,7 +23,7 @@ enum { WARM, ANY, KINDS };          /* by the longest run of dirty units, which 
 static uint32_t head[KINDS][LISTS]; /* lock: central   super + 1 */
 static uint64_t nonempty[KINDS];    /* lock: central   a bit per list */
 static uint32_t nsupers;            /* lock: central */
-static uint32_t growing;            /* lock: central; waited for without it */
+static uint32_t growing;            /* lock: central; 1, or 2 when somebody waits, without the lock */
 static size_t used, dirty;          /* lock: central; read relaxed */
 static size_t peak[2]; /* lock: central; read relaxed: most of used in the present window, and in the one before */
 
@@ -230,8 +230,9 @@ static void add_supers(uint32_t units, enum thp_kind huge) {
 /* Central lock held, and again on return; given up in between. */
 static bool grow_locked(uint32_t units) {
     if (growing) { /* somebody else's growth may be all we need */
+        growing = 2; /* somebody waits */
         hak_lock_drop(&lock);
-        os_wait(&growing, 1, 10);
+        os_wait(&growing, 2, 10);
         hak_lock_take(&lock);
         return true;
     }
@@ -244,9 +245,12 @@ static bool grow_locked(uint32_t units) {
     }
     hak_lock_take(&lock);
     add_supers((uint32_t)got, huge);
+    bool waited = growing == 2;
     growing = 0;
     hak_lock_drop(&lock);
-    os_wake(&growing);
+    if (waited) {
+        os_wake(&growing);
+    }
     hak_lock_take(&lock);
     return got != 0;
 }
