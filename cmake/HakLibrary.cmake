@@ -13,6 +13,10 @@ set(HAK_SHARED_ONLY ${PROJECT_SOURCE_DIR}/src/api/dlopen.c)
 list(REMOVE_ITEM HAK_SOURCES ${HAK_SHARED_ONLY})
 set(HAK_OS_FAULT ${PROJECT_SOURCE_DIR}/src/os/os_fault.c)
 list(REMOVE_ITEM HAK_SOURCES ${HAK_OS_FAULT})
+foreach(file gates/gates.c cold/worker.c cold/emergency.c) # large or page-aligned data last: what the other files have shares pages that start-up touches anyway
+    list(REMOVE_ITEM HAK_SOURCES ${PROJECT_SOURCE_DIR}/src/${file})
+    list(APPEND HAK_SOURCES ${PROJECT_SOURCE_DIR}/src/${file})
+endforeach()
 set(HAK_SOURCES_FAULT ${HAK_SOURCES})
 list(REMOVE_ITEM HAK_SOURCES_FAULT ${PROJECT_SOURCE_DIR}/src/os/os_linux.c)
 if(EXISTS ${HAK_OS_FAULT})
@@ -25,7 +29,7 @@ if(NOT HAK_SANITIZE)
     # the library takes only a few hundred bytes of static TLS.
     add_library(hak_objects OBJECT ${HAK_SOURCES})
     target_link_libraries(hak_objects PRIVATE hak_flags hak_warnings)
-    target_compile_options(hak_objects PRIVATE -ftls-model=initial-exec)
+    target_compile_options(hak_objects PRIVATE -ftls-model=initial-exec -ffunction-sections -fdata-sections)
     set_target_properties(hak_objects PROPERTIES POSITION_INDEPENDENT_CODE ON)
 
     add_library(hakmem_static STATIC $<TARGET_OBJECTS:hak_objects>)
@@ -38,10 +42,11 @@ if(NOT HAK_SANITIZE)
         add_library(hakmem::hakmem ALIAS hakmem)
         set_target_properties(hakmem PROPERTIES
             VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR} LINKER_LANGUAGE C LINK_DEPENDS ${HAK_MAP})
-        # now: no lazy binding inside malloc on a small stack. nodelete: blocks outlive a dlclose().
+        # now: no lazy binding inside malloc on a small stack. nodelete: blocks outlive a dlclose(). gc: what only tests call, the verifier above all,
+        # would be mapped into every process with its neighbours.
         target_link_options(hakmem PRIVATE
             -Wl,--version-script=${HAK_MAP} -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -Wl,-z,defs
-            -Wl,-Bsymbolic-functions -Wl,--as-needed -Wl,--build-id)
+            -Wl,-Bsymbolic-functions -Wl,--gc-sections -Wl,--as-needed -Wl,--build-id)
         list(APPEND HAK_INSTALL_TARGETS hakmem)
     endif()
     foreach(t IN LISTS HAK_INSTALL_TARGETS)

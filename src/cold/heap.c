@@ -6,38 +6,44 @@
 #include "base/bits.h"
 #include "cold/meta.h"
 
-enum { LEAF_BITS = 9, LEAF = 1 << LEAF_BITS, ROOTS = 1 << 15 };
+/* Leaf 0 holds the ids below 512, leaf k those from 2^(8+k) to twice that: a root of 16 words, in a page that is in use anyway. */
+enum { FIRST_BITS = 9, LEAVES = HAK_HEAP_BITS - FIRST_BITS + 1 };
 
 static hak_lock lock = HAK_LOCK_INIT(HAK_RANK_LIST);
-static struct heap **root[ROOTS];               /* ids in leaves of 512; a leaf is there before count says so */
+static struct heap **leaves[LEAVES];            /* a leaf is there before count says so */
 static uint32_t count;                          /* atomic */
 static struct heap *idle[HEAP_FIRST_CLASS + 1]; /* lock: list; last in, first out: the warmest */
 static struct heap *shared;                     /* atomic */
+
+static unsigned leaf_of(uint32_t id) { return 32 - FIRST_BITS - hak_clz32(id | ((1u << FIRST_BITS) - 1)); }
+static uint32_t leaf_first(unsigned leaf) { return leaf ? 1u << (leaf + FIRST_BITS - 1) : 0; }
+static uint32_t leaf_size(unsigned leaf) { return 1u << (leaf ? leaf + FIRST_BITS - 1 : FIRST_BITS); }
 
 struct heap *heap_by_id(uint32_t id) {
     if (id == 0 || id > hak_load_acq(&count)) { /* acq: pairs with heap_new() */
         return 0;
     }
-    return root[id >> LEAF_BITS][id & (LEAF - 1)];
+    return leaves[leaf_of(id)][id - leaf_first(leaf_of(id))];
 }
 
 uint32_t heap_count(void) { return hak_load_acq(&count); } /* acq: pairs with heap_new() */
 
-static struct heap ***leaf_of(uint32_t id) { return &root[id >> LEAF_BITS]; }
-
 /* List lock held. False when the leaf for the next id is missing. */
-static bool heap_enroll(struct heap *h, enum heap_kind kind, struct heap **leaf) {
+static bool heap_enroll(struct heap *h, enum heap_kind kind, unsigned k, struct heap **leaf) {
     uint32_t id = count + 1;
-    if (!*leaf_of(id)) {
-        *leaf_of(id) = leaf;
+    if (leaf_of(id) != k) {
+        return false; /* others were enrolled meanwhile; theirs came with the leaf */
     }
-    if (!*leaf_of(id)) {
+    if (!leaves[k]) {
+        hak_store_rlx(&leaves[k], leaf);
+    }
+    if (!leaves[k]) {
         return false;
     }
     h->id = id;
     h->kind = (uint8_t)kind;
     h->lock.rank = HAK_RANK_HEAP;
-    (*leaf_of(id))[id & (LEAF - 1)] = h;
+    leaves[k][id - leaf_first(k)] = h;
     hak_store_rel(&count, id); /* rel: pairs with heap_by_id() */
     return true;
 }
@@ -46,15 +52,16 @@ static struct heap *heap_new(enum heap_kind kind) {
     struct heap *h = meta_alloc(sizeof *h, HAK_CACHE_LINE);
     for (bool done = false; h && !done;) {
         uint32_t id = hak_load_acq(&count) + 1; /* acq: pairs with heap_enroll() */
-        if (id >> LEAF_BITS >= ROOTS) {
+        unsigned k = leaf_of(id);
+        if (k >= LEAVES) {
             return 0;
         }
         struct heap **leaf = 0;
-        if (!hak_load_acq(leaf_of(id)) && !(leaf = meta_alloc(LEAF * sizeof *leaf, HAK_CACHE_LINE))) {
+        if (!hak_load_rlx(&leaves[k]) && !(leaf = meta_alloc(leaf_size(k) * sizeof *leaf, HAK_CACHE_LINE))) {
             return 0;
         }
         hak_lock_take(&lock);
-        done = heap_enroll(h, kind, leaf);
+        done = heap_enroll(h, kind, k, leaf);
         hak_lock_drop(&lock);
     }
     return h;

@@ -6,7 +6,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum hak_mode { HAK_MODE_NEW, HAK_MODE_STARTING, HAK_MODE_ON, HAK_MODE_LIBC };
+enum hak_mode {
+    HAK_MODE_NEW = 1 /* initialised data: start-up dirties that page anyway */,
+    HAK_MODE_STARTING,
+    HAK_MODE_ON,
+    HAK_MODE_LIBC
+};
 extern HAK_HIDDEN uint32_t hak_mode; /* atomic: enum hak_mode */
 
 /* Starts the allocator unless that was done; on return hak_mode is ON or LIBC, or STARTING when this very thread is starting it. */

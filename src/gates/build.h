@@ -14,6 +14,12 @@ enum {
     HAK_OUTBOXES = 8,        /* owners that a thread collects remote frees for */
     HAK_HEAP_BITS = 24,      /* heaps that the map word has room for */
 };
+/* The largest page size that Linux has on the machine: what is sealed fills such pages. */
+#ifdef __x86_64__
+enum { HAK_SEAL_BYTES = 4096 };
+#else
+enum { HAK_SEAL_BYTES = 65536 };
+#endif
 #define HAK_UNIT ((size_t)1 << HAK_UNIT_SHIFT)
 #define HAK_SUPER (HAK_UNIT * HAK_SUPER_UNITS)
 #define HAK_CHUNK_BYTES (HAK_CHUNK_SLOTS * sizeof(void *))

@@ -30,8 +30,12 @@ static const struct {
 #include "gates/gates.def"
 };
 
-HAK_ALIGNED(HAK_GATES_SEAL)
-union gates_page hak_gates_page;
+/* Its defaults are there from the start, so that a program without any option writes nothing here. */
+HAK_ALIGNED(HAK_SEAL_BYTES)
+union gates_page hak_gates_page = {{
+#define HAK_GATE(name, type, choices, def, min, max, kind, state, box, record, text) .name = (def),
+#include "gates/gates.def"
+}};
 
 static uint64_t *value_of(const struct row *r) { return (uint64_t *)((char *)&hak_gates_page.value + r->offset); }
 
@@ -199,7 +203,9 @@ static void read_conf(const char *s) {
 void gates_read(char **env) {
     static const char prefix[] = "HAKMEM_", conf[] = "HAKMEM_CONF=";
     for (size_t i = 0; i < ROWS; i++) {
-        *value_of(&rows[i]) = rows[i].def;
+        if (*value_of(&rows[i]) != rows[i].def) {
+            *value_of(&rows[i]) = rows[i].def;
+        }
     }
     for (char **e = env; e && *e; e++) {
         if (text_starts(*e, conf, sizeof conf - 1)) {

@@ -3,6 +3,7 @@
 #define HAK_GATES_GATES_H
 
 #include "base/attr.h"
+#include "gates/build.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -12,10 +13,9 @@ struct gates {
 #include "gates/gates.def"
 };
 
-enum { HAK_GATES_SEAL = 65536 }; /* the largest page size that Linux has on our machines */
 union gates_page {
     struct gates value;
-    char page[HAK_GATES_SEAL];
+    char page[HAK_SEAL_BYTES];
 };
 extern HAK_HIDDEN union gates_page hak_gates_page;
 #define hak_gates (*(const struct gates *)&hak_gates_page.value)

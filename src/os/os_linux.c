@@ -167,29 +167,35 @@ uint64_t os_random(void) {
     return v * UINT64_C(0x9e3779b97f4a7c15); /* the canary's bytes do not show in addresses */
 }
 
-/* Before libc has set environ the kernel's copy is read; it must outlive the call, hence static. Raw calls: libc's are cancellation points. */
+/* Before libc has set environ the kernel's copy is read; it must outlive the call. Raw calls: libc's are cancellation points. */
 static char **environment_of_kernel(void) {
-    static char text[16384];
-    static char *list[256];
+    static char *none[1];
+    struct {
+        char *list[256], text[16384];
+    } * env;
+    void *memory;
+    if (os_map(hak_align_up(sizeof *env, os_page_size()), &memory)) {
+        return none;
+    }
+    env = memory;
     int saved = errno;
     int fd = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/environ", O_RDONLY | O_CLOEXEC);
-    size_t n = 0, k = 0;
-    for (ssize_t r; fd >= 0 && n < sizeof text - 1 && (r = syscall(SYS_read, fd, text + n, sizeof text - 1 - n)) > 0;) {
+    size_t n = 0, k = 0, most = sizeof env->text - 1;
+    for (ssize_t r; fd >= 0 && n < most && (r = syscall(SYS_read, fd, env->text + n, most - n)) > 0;) {
         n += (size_t)r;
     }
     if (fd >= 0) {
         syscall(SYS_close, fd);
     }
     for (size_t i = 0; i < n && k < 255; k++) {
-        list[k] = text + i;
-        while (i < n && text[i]) {
+        env->list[k] = env->text + i;
+        while (i < n && env->text[i]) {
             i++;
         }
         i++;
     }
-    list[k] = 0;
     errno = saved;
-    return list;
+    return env->list;
 }
 
 char **os_environment(void) { return &environ && environ ? environ : environment_of_kernel(); }
