@@ -15,6 +15,8 @@
 #define HAK_WEAK __attribute__((weak))
 #define HAK_TLS __thread __attribute__((tls_model("initial-exec")))
 #define HAK_CACHE_LINE 64
+/* Reads without its lock what others write under it: any value that was there will do. */
+#define HAK_RACY __attribute__((no_sanitize("thread")))
 
 /* Assertions exist in dev builds only; what users can cause is checked by code, never by this. */
 #ifdef HAK_DEV

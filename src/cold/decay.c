@@ -14,8 +14,6 @@
 #include "layout/super.h"
 #include "os/os.h"
 
-#define RACY __attribute__((no_sanitize("thread")))
-
 enum { SLAB_PAGES = 128, PURGED = UINT16_MAX };
 
 /* Bytes given back; *refused: the kernel does not take them (locked memory). */
@@ -59,7 +57,7 @@ size_t decay_slab(struct heap *h, uint32_t unit) {
     return done;
 }
 
-RACY static uint32_t unit_used_bytes(uint32_t u, uint32_t *units) {
+HAK_RACY static uint32_t unit_used_bytes(uint32_t u, uint32_t *units) {
     const struct slab *s = &hak_arena.slabs[u];
     uint32_t word = hak_load_rlx(&hak_arena.map[u]);
     *units = 1;
@@ -71,7 +69,7 @@ RACY static uint32_t unit_used_bytes(uint32_t u, uint32_t *units) {
 }
 
 /* Whether the unit lies in a huge page that is worth keeping. */
-RACY static bool in_busy_huge(uint32_t unit) {
+HAK_RACY static bool in_busy_huge(uint32_t unit) {
     uint32_t i = unit / HAK_SUPER_UNITS, used = 0, step;
     const struct super *s = &hak_arena.supers[i];
     if (HAK_LIKELY(s->huge == THP_NONE)) {
@@ -90,7 +88,7 @@ RACY static bool in_busy_huge(uint32_t unit) {
     return used > HAK_SUPER / 4 * 3;
 }
 
-RACY static bool due(uint32_t unit, uint32_t before) {
+HAK_RACY static bool due(uint32_t unit, uint32_t before) {
     uint32_t epoch = slab_at(unit)->epoch;
     if (before == DECAY_ANY_AGE) {
         return epoch != 0;

@@ -59,8 +59,8 @@ size_t purge_trade_due(struct heap *h) {
     return idle <= h->slab_bytes && idle >= TRADE_MIN && idle * TRADE_SHARE >= h->slab_bytes ? due : 0;
 }
 
-/* A slab that is fuller than half is refilled before the others: its pages would soon be touched again. A race is harmless. */
-static bool worth_trading(uint32_t u) {
+/* A slab that is fuller than half is refilled before the others: its pages would soon be touched again. One that was looked at has none to give. */
+HAK_RACY static bool worth_trading(uint32_t u) {
     uint8_t b = slab_at(u)->bucket;
     return b != SLAB_UNLISTED && b >= SLAB_BUCKETS / 2 && slab_at(u)->epoch != 0;
 }

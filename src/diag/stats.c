@@ -19,9 +19,6 @@
 #include "os/os.h"
 #include <string.h>
 
-/* Reads fields that their owner writes without a lock: any value that was there will do. */
-#define RACY __attribute__((no_sanitize("thread")))
-
 enum { CHUNK_FIRST = 2, INBOX_CHUNKS_MAX = 1 << 16 };
 
 /* Bytes of the side arrays for a unit: supers' share, map, purged, slab; and the bitmap words of a slab. */
@@ -47,7 +44,7 @@ static void hold(struct walk *w, struct heap *h) {
     }
 }
 
-RACY static bool unit_dirty(size_t u) {
+HAK_RACY static bool unit_dirty(size_t u) {
     return hak_arena.supers[u / HAK_SUPER_UNITS].dirty >> (u % HAK_SUPER_UNITS) & 1;
 }
 
@@ -113,7 +110,7 @@ static void count_slab(struct walk *w, uint32_t u) {
     }
 }
 
-RACY static uint32_t count_large(struct walk *w, uint32_t u) {
+HAK_RACY static uint32_t count_large(struct walk *w, uint32_t u) {
     const struct slab *s = &hak_arena.slabs[u];
     uint32_t units = s->large_units;
     size_t bytes = (size_t)s->large_pages * SLAB_PAGE;
@@ -153,14 +150,14 @@ static void count_block(struct stats *out, const void *p) {
     }
 }
 
-RACY static void count_chunk(struct stats *out, const struct chunk *k, uintptr_t n) {
+HAK_RACY static void count_chunk(struct stats *out, const struct chunk *k, uintptr_t n) {
     for (uintptr_t i = 0; k && i < n && CHUNK_FIRST + i < HAK_CHUNK_SLOTS; i++) {
         count_block(out, (const void *)k->slot[CHUNK_FIRST + i]);
     }
 }
 
 /* Chunks are never unmapped, so a list that is taken meanwhile is only counted wrongly. */
-RACY static void count_transit(struct stats *out, struct heap *h) {
+HAK_RACY static void count_transit(struct stats *out, struct heap *h) {
     int left = INBOX_CHUNKS_MAX;
     for (struct chunk *k = hak_load_acq(&h->inbox); k && left; k = chunk_prev(k), left--) { /* acq: pairs with a push */
         count_chunk(out, k, k->slot[1] >> 32);
