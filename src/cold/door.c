@@ -145,10 +145,7 @@ static void free_word(struct thread_cache *t, struct heap *h, void *p, uint32_t 
     }
 }
 
-void hak_free_cold(void *p) {
-    if (!p) {
-        return;
-    }
+HAK_NOINLINE static void free_sorted(void *p) {
     struct thread_cache *t = &hak_tls;
     if (HAK_UNLIKELY(t->busy) && !emergency_holds(p)) {
         if (t->heap && t->heap->ndeferred < HEAP_DEFERRED) {
@@ -159,10 +156,6 @@ void hak_free_cold(void *p) {
     struct heap *h = heap_here(t);
     uint32_t word = hak_word_hot(p);
     t->busy++;
-    if (HAK_LIKELY(h && hak_word_class(word) < HAK_CLASSES && word && remote_store(h, p, word))) {
-        t->busy--; /* nothing that housekeeping would have to know of */
-        return;
-    }
     if (word) {
         free_word(t, h, p, word);
     } else {
@@ -172,6 +165,28 @@ void hak_free_cold(void *p) {
         leave(t, h);
     } else {
         t->busy--;
+    }
+}
+
+/* Into an open outbox: nothing that housekeeping would have to know of, unless a signal handler left it frees to do. */
+static bool free_to_outbox(void *p) {
+    struct thread_cache *t = &hak_tls;
+    struct heap *h = t->heap;
+    uint32_t word = hak_word_hot(p);
+    if (HAK_UNLIKELY(!h || t->busy || h->ndeferred)) {
+        return false;
+    }
+    t->busy = 1;
+    hak_signal_fence();
+    bool stored = remote_store(h, p, word);
+    hak_signal_fence();
+    t->busy = 0;
+    return stored;
+}
+
+void hak_free_cold(void *p) {
+    if (HAK_UNLIKELY(!free_to_outbox(p)) && p) {
+        free_sorted(p);
     }
 }
 

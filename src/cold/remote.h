@@ -15,14 +15,20 @@ enum { REMOTE_FIRST = 2, REMOTE_BATCH_BYTES = 16 << 10 };
 
 /* Puts p, whose map word is word, into the outbox for its owner; sends the outbox when it is full. Owner of h. */
 HAK_HIDDEN void remote_push(struct heap *h, void *p, uint32_t word);
-/* remote_push() when the outbox for the owner is started and has room for one more than p; false, and nothing done, otherwise. */
+/* remote_push() when the outbox for the owner is started and has room for one more than p; false, and nothing done, otherwise, for a large block and for word 0, too. */
 HAK_INLINE bool remote_store(struct heap *h, void *p, uint32_t word) {
     struct outbox *o = &h->out[(word >> 8) % HAK_OUTBOXES];
-    size_t bytes = o->bytes + hak_class[word & 0xff].size;
-    if (o->owner != word >> 8 || o->n + 1 >= hak_gates.remote_batch || bytes >= REMOTE_BATCH_BYTES) {
+    uint32_t cls = word ^ o->owner << 8;
+    if (HAK_UNLIKELY(cls >= HAK_CLASSES)) {
         return false;
     }
-    o->chunk->slot[REMOTE_FIRST + o->n++] = (uintptr_t)p;
+    size_t n = o->n, bytes = o->bytes + hak_class[cls].size;
+    /* An empty outbox has n == 0, and owner 0, which a word of 0 matches: one compare for both ends. */
+    if (HAK_UNLIKELY(n - 1 >= hak_gates.remote_batch - 2 || bytes >= REMOTE_BATCH_BYTES)) {
+        return false;
+    }
+    o->chunk->slot[REMOTE_FIRST + n] = (uintptr_t)p;
+    o->n = (uint32_t)n + 1;
     o->bytes = bytes;
     return true;
 }

@@ -280,7 +280,7 @@ HAK_INLINE void settle_bit(struct heap *h, uint32_t u, struct slab *s, uint32_t 
 /* One-unit slabs. offset * recip is index << 32 plus less than 2^17 for a block's start, and at least recip >= 2^19 more for any other
  * byte of it: one multiplication both divides and tells an interior pointer. */
 enum { EXACT = 1 << 18 };
-static void settle_small(struct heap *h, uint64_t recip, const uintptr_t *v, unsigned n, struct released *r) {
+HAK_INLINE void settle_small(struct heap *h, uint64_t recip, const uintptr_t *v, unsigned n, struct released *r) {
     uintptr_t base = hak_arena.base;
     struct slab *slabs = hak_arena.slabs;
     for (const uintptr_t *end = v + n; v < end; v++) {
@@ -389,18 +389,28 @@ void slab_settle(struct heap *h, unsigned cls, const uintptr_t *v, unsigned n) {
 unsigned slab_settle_mixed(struct heap *h, uintptr_t *v, unsigned n) {
     struct released r;
     unsigned others = 0;
+    uintptr_t base = hak_arena.base;
+    const uint32_t *map = hak_arena.map;
+    uint32_t mine = h->id << 8;
+    size_t bytes = 0;
     r.n = 0;
     hak_lock_take(&h->lock);
     for (unsigned i = 0; i < n; i++) {
-        uint32_t word = hak_word_hot((void *)v[i]);
-        const struct size_class *k = &hak_class[word & 0xff];
-        if (word >> 8 != h->id) {
+        uintptr_t o = v[i] - base; /* its unit was looked up by the free, and units stay usable */
+        uint32_t cls = hak_load_rlx(&map[o >> HAK_UNIT_SHIFT]) ^ mine;
+        if (HAK_UNLIKELY(cls >= HAK_CLASSES)) {
             v[others++] = v[i];
             continue;
         }
-        h->free_bytes += k->size;
-        settle_wide(h, k->size, k->recip, &v[i], 1, &r);
+        const struct size_class *k = &hak_class[cls];
+        bytes += k->size;
+        if (HAK_LIKELY(k->units == 1)) {
+            settle_small(h, k->recip, &v[i], 1, &r);
+        } else {
+            settle_wide(h, k->size, k->recip, &v[i], 1, &r);
+        }
     }
+    h->free_bytes += bytes;
     hak_lock_drop(&h->lock);
     span_free_all(&r);
     return others;

@@ -229,7 +229,7 @@ static void add_supers(uint32_t units, enum thp_kind huge) {
 
 /* Central lock held, and again on return; given up in between. */
 static bool grow_locked(uint32_t units) {
-    if (growing) { /* somebody else's growth may be all we need */
+    if (growing) {   /* somebody else's growth may be all we need */
         growing = 2; /* somebody waits */
         hak_lock_drop(&lock);
         os_wait(&growing, 2, 10);
