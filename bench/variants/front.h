@@ -27,6 +27,7 @@
 FRONT_BASIC(, hakt, , , )
 FRONT_REST(hakt)
 HAK_FRONTS(FRONT_BASIC, )
+FRONT_REST(header)
 
 #define FRONT_NAME(arg, front, gate, value, rest) FRONT_##front,
 enum front { FRONT_hakt, HAK_FRONTS(FRONT_NAME, ) FRONTS };
@@ -37,8 +38,10 @@ struct front_config {
     uint32_t on;        /* gates, a bit each */
     uint32_t tiny_max;  /* largest size that the layers take */
     uint64_t mask[4];   /* classes that are rolled out, a bit each */
+    int8_t gate[4];     /* of gated.c: -1 when not read yet */
     uint8_t route[256]; /* class -> enum front_route */
 };
 extern HAK_HIDDEN struct front_config front_config;
+HAK_HIDDEN void front_read_gates(void);
 
 #endif

@@ -6,6 +6,20 @@
 #ifndef HAK_VARIANTS_FRONTS_H
 #define HAK_VARIANTS_FRONTS_H
 
-#define HAK_FRONTS(F, arg) F(arg, layered, fastlane_direct, "0", hakt)
+/* clang-format off */
+#define HAK_FRONTS(F, arg)                                    \
+    F(arg, layered,  fastlane_direct,     "0",       hakt)    \
+    F(arg, guarded,  wrap_tiny,           "1",       hakt)    \
+    F(arg, hashed,   tiny_use_superslab,  "0",       hakt)    \
+    F(arg, called,   inline_front,        "call",    hakt)    \
+    F(arg, inlined,  inline_front,        "wrapper", hakt)    \
+    F(arg, header,   header_byte,         "1",       header)  \
+    F(arg, snapshot, gate_snapshot,       "tls",     hakt)    \
+    F(arg, gated,    gate_snapshot,       "reads",   hakt)    \
+    F(arg, counted,  op_counters,         "all",     hakt)    \
+    F(arg, sampled,  op_counters,         "sampled", hakt)    \
+    F(arg, routed,   route_table,         "static",  hakt)    \
+    F(arg, bitted,   route_table,         "tls",     hakt)
+/* clang-format on */
 
 #endif

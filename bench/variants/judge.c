@@ -12,7 +12,10 @@
 struct front_config front_config = {.on = ~0u,
                                     .tiny_max = 1024,
                                     .mask = {~0ull, ~0ull, ~0ull, ~0ull},
+                                    .gate = {-1, -1, -1, -1},
                                     .route = {[0 ... 3] = ROUTE_DUALHOT, [7] = ROUTE_ULTRA}};
+
+void front_read_gates(void) { memset(front_config.gate, 1, sizeof front_config.gate); }
 
 static const struct {
     const char *name, *gate, *value;

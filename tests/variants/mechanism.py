@@ -3,6 +3,7 @@
 libhakmem.so; a front does; and a switch that is not in force ends the process or is refused."""
 import json
 import os
+import pathlib
 import re
 import shutil
 import subprocess
@@ -11,6 +12,8 @@ import tempfile
 import unittest
 
 CORE, VARIANTS = sys.argv[1:3]
+TABLE = pathlib.Path(__file__).resolve().parents[2] / "bench" / "variants" / "fronts.h"
+FRONTS = re.findall(r'F\(arg, +(\w+), +(\w+), +"(\w+)"', TABLE.read_text(encoding="utf-8"))
 BUILD = os.path.dirname(VARIANTS)
 OPS = os.path.join(BUILD, "tests", "golden", "ops")
 TOOL = os.path.join(BUILD, "hakmem")
@@ -61,6 +64,16 @@ class Switch(unittest.TestCase):
             run = preloaded("/bin/true", **setting)
             self.assertLess(run.returncode, 0, setting)
             self.assertIn("hakmem: fastlane_direct=0, but the front hakt serves", run.stderr)
+
+    def test_every_front(self):
+        """The judge lets each pass when asked for alone, and no two together."""
+        code = "import ctypes as c, sys; b = c.create_string_buffer(32); c.CDLL(None).hak_option_get(sys.argv[1].encode(), b, 32); print(b.value.decode())"
+        self.assertGreater(len(FRONTS), 10)
+        for front, gate, value in FRONTS:
+            run = preloaded("/usr/bin/python3", "-S", "-c", code, gate, **{"HAKMEM_" + gate.upper(): value})
+            self.assertEqual((front, run.returncode, run.stdout), (front, 0, value + "\n"))
+        both = {"HAKMEM_" + gate.upper(): value for _, gate, value in FRONTS[:2]}
+        self.assertIn("give one variant", preloaded("/bin/true", **both).stderr)
 
     def test_unknown_value(self):
         self.assertIn('"2" is not one of 0|1|off|on; using 1', preloaded("/bin/true", HAKMEM_FASTLANE_DIRECT="2").stderr)
