@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum hak_lock_rank { HAK_RANK_LIST = 1, HAK_RANK_HEAP, HAK_RANK_HUGE, HAK_RANK_CENTRAL, HAK_RANK_META };
+enum hak_lock_rank { HAK_RANK_PASS, HAK_RANK_LIST, HAK_RANK_HEAP, HAK_RANK_HUGE, HAK_RANK_CENTRAL, HAK_RANK_META };
 
 typedef struct hak_lock {
     uint32_t word; /* atomic: 0 free, 1 held, 2 held and somebody may wait */

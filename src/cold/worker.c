@@ -7,6 +7,7 @@
 #include "cold/worker.h"
 #include "base/atomic.h"
 #include "base/bits.h"
+#include "base/lock.h"
 #include "cold/heap.h"
 #include "cold/meta.h"
 #include "cold/purge.h"
@@ -33,6 +34,8 @@ static uint32_t retry_at; /* atomic: purge epoch before which a start that faile
 static uint32_t deep;     /* atomic: 1 while it sleeps for long, waiting on this */
 static uint32_t never;    /* waited on, never changes */
 static struct heap drain_heap; /* worker: only its list of spare chunks is used */
+/* Held during a pass, system calls and all: only the verifier waits for it. */
+static hak_lock passing = HAK_LOCK_INIT(HAK_RANK_PASS);
 
 /* Frees that wait for owners who did not come since the last pass are settled: an idle heap's for ever would. */
 static size_t drain_inboxes(void) {
@@ -50,11 +53,16 @@ static size_t drain_inboxes(void) {
 
 size_t worker_pass(void) {
     hak_tls.busy++;
+    hak_lock_take(&passing);
     size_t done = drain_inboxes();
     done += purge_pass();
+    hak_lock_drop(&passing);
     hak_tls.busy--;
     return done;
 }
+
+void worker_hold(void) { hak_lock_take(&passing); }
+void worker_go_on(void) { hak_lock_drop(&passing); }
 
 unsigned worker_period(unsigned last, size_t done) {
     unsigned decay = (unsigned)hak_gates.decay, most = (unsigned)hak_max(decay / 4, PERIOD_MS);
@@ -149,4 +157,5 @@ void worker_child(void) {
     hak_store_rlx(&deep, 0);
     drain_heap.spare = 0;
     drain_heap.nspare = 0;
+    hak_lock_reset(&passing);
 }

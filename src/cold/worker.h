@@ -13,6 +13,9 @@ HAK_HIDDEN bool worker_runs(void);
 /* In fork's child: the worker is gone; the next poll starts another. */
 HAK_HIDDEN void worker_child(void);
 
+/* It does nothing in between, for a verifier that wants the heap still. No lock held. */
+HAK_HIDDEN void worker_hold(void);
+HAK_HIDDEN void worker_go_on(void);
 /* What it does each time it wakes: waiting remote frees are settled, all that is old is purged. Returns how much there was. */
 HAK_HIDDEN size_t worker_pass(void);
 /* Milliseconds to the next pass, after one that found done to do and a sleep of last milliseconds (0: woken, or the first). */

@@ -9,6 +9,7 @@
 #include "cold/slab.h"
 #include "cold/slab_list.h"
 #include "cold/span.h"
+#include "cold/worker.h"
 #include "diag/verify_walk.h"
 #include "layout/super.h"
 #include "os/os.h"
@@ -234,6 +235,7 @@ size_t verify_heap_all(void (*report)(const char *, void *), void *context) {
     }
     v.seen = map;
     v.sum = (struct verify_sum *)(v.seen + v.limit * SLAB_WORDS);
+    worker_hold();
     hak_tls.busy++;
     heap_lock_all();
     verify_units(&v);
@@ -243,6 +245,7 @@ size_t verify_heap_all(void (*report)(const char *, void *), void *context) {
     }
     heap_unlock_all();
     hak_tls.busy--;
+    worker_go_on();
     os_unmap(map, len);
     return v.bad;
 }

@@ -2,8 +2,10 @@
  *   rss_back quiet   no call at all follows; the worker must do it within 2 s   (HAKMEM_WORKER=on)
  *   rss_back calls   no worker: the next calls do it once the decay is over      (HAKMEM_DECAY=200)
  *   rss_back trim    malloc_trim(0) does it at once
+ *   rss_back child   quiet, in a fork of a process that has a worker: the child must get one, too
  * rss_back ... few: all blocks are small and one in a thousand lives on, so that most slabs stay in use and their pages must go. */
 #include "alloc.h"
+#include <sys/wait.h>
 
 enum { PARTS = 3 };
 static const size_t mixed[PARTS] = {700, 30000, 3000000}, small[PARTS] = {200, 700, 3000};
@@ -54,15 +56,31 @@ static void some_calls(void) {
     }
 }
 
+/* Returns in a child; the parent ends as it does. */
+static void in_child(void) {
+    pid_t pid = fork();
+    int status = -1;
+    REQUIRE(pid >= 0);
+    if (pid) {
+        REQUIRE(waitpid(pid, &status, 0) == pid);
+        exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+    }
+}
+
 int main(int argc, char **argv) {
     check_start();
     const char *what = argc > 1 ? argv[1] : "trim";
-    bool quiet = strcmp(what, "quiet") == 0, calls = strcmp(what, "calls") == 0;
+    bool child = strcmp(what, "child") == 0, quiet = child || strcmp(what, "quiet") == 0,
+         calls = strcmp(what, "calls") == 0;
     static char buffer[4096];
     setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
     size_t start = stress_status("VmRSS:");
     if (quiet) { /* the worker starts in programs with threads, or when it is told to */
         pthread_join(stress_start((void *(*)(void *))(void (*)(void))pthread_self, NULL), NULL);
+    }
+    if (child) {
+        free(malloc(1 << 20)); /* the parent's worker runs by now */
+        in_child();
     }
     up_and_down(argc > 2 && strcmp(argv[2], "few") == 0);
     size_t peak = stress_status("VmHWM:"), limit = start + peak / 20;
