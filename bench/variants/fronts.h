@@ -19,7 +19,10 @@
     F(arg, counted,  op_counters,         "all",     hakt)    \
     F(arg, sampled,  op_counters,         "sampled", hakt)    \
     F(arg, routed,   route_table,         "static",  hakt)    \
-    F(arg, bitted,   route_table,         "tls",     hakt)
+    F(arg, bitted,   route_table,         "tls",     hakt)    \
+    F(arg, deferred,   deferred_free,     "1",       hakt)    \
+    F(arg, background, background_refill, "1",       hakt)    \
+    F(arg, hybrid,     hybrid,            "1",       hakt)
 /* clang-format on */
 
 #endif
