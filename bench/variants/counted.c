@@ -39,20 +39,23 @@ HAK_INLINE unsigned drawn(void) {
     return x % EVERY == 0;
 }
 
-HAK_COLD static void sample_malloc(size_t n) {
+/* The whole call, so that the other 4095 save no register for it. */
+HAK_COLD static void *sample_malloc(size_t n) {
     count.allocs += EVERY;
     count.bytes += EVERY * n;
     count.allocs_of[class_of(n)] += EVERY;
+    return hakt_malloc(n);
 }
 
 HAK_COLD static void sample_free(void *p) {
     count.frees += EVERY;
     count.frees_of[hak_word_class(hak_word_hot(p))] += EVERY;
+    hakt_free(p);
 }
 
 void *sampled_malloc(size_t n) {
     if (HAK_UNLIKELY(drawn())) {
-        sample_malloc(n);
+        return sample_malloc(n);
     }
     return hak_malloc_hot(n);
 }
@@ -60,6 +63,7 @@ void *sampled_malloc(size_t n) {
 void sampled_free(void *p) {
     if (HAK_UNLIKELY(drawn())) {
         sample_free(p);
+        return;
     }
     hak_free_hot(p);
 }

@@ -43,5 +43,7 @@ struct front_config {
 };
 extern HAK_HIDDEN struct front_config front_config;
 HAK_HIDDEN void front_read_gates(void);
+/* A bit for each class that takes another way: none. */
+extern HAK_HIDDEN HAK_TLS uint64_t front_elsewhere[2];
 
 #endif

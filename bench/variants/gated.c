@@ -4,49 +4,70 @@
 #include "front.h"
 #include "hot/free_hot.h"
 #include "hot/malloc_hot.h"
-#include <stdbool.h>
 
-enum { GATES = 4, GATES_ON = (1 << GATES) - 1, GATES_READ = 1 << GATES };
-
-HAK_INLINE bool gate_on(unsigned i) {
-    if (HAK_UNLIKELY(front_config.gate[i] < 0)) {
-        front_read_gates();
+/* A gate that is not read yet, or off, takes the whole call elsewhere, so that a hit saves no register for a call that does not come. */
+#define GATE(i, unread, off)                       \
+    if (HAK_UNLIKELY(front_config.gate[i] < 0)) {  \
+        return unread;                             \
+    }                                              \
+    if (HAK_UNLIKELY(front_config.gate[i] == 0)) { \
+        return off;                                \
     }
-    return front_config.gate[i] != 0;
+
+HAK_COLD static void *gated_malloc_unread(size_t n) {
+    front_read_gates();
+    return hakt_malloc(n);
 }
 
-HAK_INLINE bool gates_on(void) { return gate_on(0) && gate_on(1) && gate_on(2) && gate_on(3); }
+HAK_COLD static void gated_free_unread(void *p) {
+    front_read_gates();
+    hakt_free(p);
+}
 
-void *gated_malloc(size_t n) { return HAK_LIKELY(gates_on()) ? hak_malloc_hot(n) : hakt_malloc(n); }
+void *gated_malloc(size_t n) {
+    GATE(0, gated_malloc_unread(n), hakt_malloc(n))
+    GATE(1, gated_malloc_unread(n), hakt_malloc(n))
+    GATE(2, gated_malloc_unread(n), hakt_malloc(n))
+    GATE(3, gated_malloc_unread(n), hakt_malloc(n))
+    return hak_malloc_hot(n);
+}
 
 void gated_free(void *p) {
-    if (HAK_UNLIKELY(!gates_on())) {
-        hakt_free(p);
-        return;
-    }
+    GATE(0, gated_free_unread(p), hakt_free(p))
+    GATE(1, gated_free_unread(p), hakt_free(p))
+    GATE(2, gated_free_unread(p), hakt_free(p))
+    GATE(3, gated_free_unread(p), hakt_free(p))
     hak_free_hot(p);
 }
 
-static HAK_TLS uint32_t taken; /* GATES_READ once it is, and a bit for each gate that is on */
+enum { ALL_ON = 15 };
+static HAK_TLS uint32_t taken; /* a bit for each gate that is on; 0 when none is, or they are not read yet */
 
-HAK_COLD static uint32_t take(void) {
-    taken = GATES_READ | (gates_on() ? GATES_ON : 0);
-    return taken;
+HAK_COLD static void take(void) {
+    front_read_gates();
+    taken = ALL_ON;
 }
 
-HAK_INLINE bool snapshot_on(void) {
-    uint32_t now = taken;
-    if (HAK_UNLIKELY(!(now & GATES_READ))) {
-        now = take();
+HAK_COLD static void *snapshot_malloc_elsewhere(size_t n) {
+    take();
+    return hakt_malloc(n);
+}
+
+HAK_COLD static void snapshot_free_elsewhere(void *p) {
+    take();
+    hakt_free(p);
+}
+
+void *snapshot_malloc(size_t n) {
+    if (HAK_UNLIKELY((taken & ALL_ON) != ALL_ON)) {
+        return snapshot_malloc_elsewhere(n);
     }
-    return (now & GATES_ON) == GATES_ON;
+    return hak_malloc_hot(n);
 }
-
-void *snapshot_malloc(size_t n) { return HAK_LIKELY(snapshot_on()) ? hak_malloc_hot(n) : hakt_malloc(n); }
 
 void snapshot_free(void *p) {
-    if (HAK_UNLIKELY(!snapshot_on())) {
-        hakt_free(p);
+    if (HAK_UNLIKELY((taken & ALL_ON) != ALL_ON)) {
+        snapshot_free_elsewhere(p);
         return;
     }
     hak_free_hot(p);

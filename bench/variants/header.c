@@ -43,14 +43,24 @@ static void *dress_aligned(char *start, size_t align) {
     return p;
 }
 
+HAK_COLD static void *header_malloc_cold(size_t n, size_t cls) {
+    char *start = hakt_malloc(with(ROOM, n));
+    return start ? dress(start, cls) : 0;
+}
+
 void *header_malloc(size_t n) {
     if (HAK_UNLIKELY(n > HAK_SMALL_MAX - ROOM)) {
-        return dress_aligned(hakt_malloc(with(ROOM, n)), ROOM);
+        return header_malloc_cold(n, LAST);
     }
     thread_cache_here t = hak_tls_here();
     size_t cls = t->bin[hak_class_index(n + ROOM)];
-    char *start = hak_pop_hot(n + ROOM, cls, t);
-    return HAK_LIKELY(start != 0) ? dress(start, cls) : 0;
+    uintptr_t *top = t->top[cls];
+    uintptr_t block = top[-1];
+    if (HAK_UNLIKELY(block == 0)) {
+        return header_malloc_cold(n, cls);
+    }
+    hak_ptr_retreat(&t->top[cls], top);
+    return dress((char *)block, cls);
 }
 
 void header_free(void *p) {

@@ -15,6 +15,7 @@ struct front_config front_config = {.on = ~0u,
                                     .gate = {-1, -1, -1, -1},
                                     .route = {[0 ... 3] = ROUTE_DUALHOT, [7] = ROUTE_ULTRA}};
 
+HAK_TLS uint64_t front_elsewhere[2];
 void front_read_gates(void) { memset(front_config.gate, 1, sizeof front_config.gate); }
 
 static const struct {

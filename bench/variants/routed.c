@@ -7,9 +7,7 @@
 #include "layout/lookup.h"
 #include <stdbool.h>
 
-static HAK_TLS uint64_t elsewhere[2]; /* a bit for each class that takes another way: none */
-
-HAK_INLINE bool is_elsewhere(size_t cls) { return elsewhere[cls / 64] >> (cls % 64) & 1; }
+HAK_INLINE bool is_elsewhere(size_t cls) { return front_elsewhere[cls / 64] >> (cls % 64) & 1; }
 
 void *routed_malloc(size_t n) {
     thread_cache_here t = hak_tls_here();
