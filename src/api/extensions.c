@@ -135,7 +135,10 @@ HAK_EXPORT void *hak_heap_calloc(hak_heap *heap, size_t n, size_t size) {
     bool zeroed = false;
     size_t bytes;
     void *p = hak_mul(n, size, &bytes) ? heap_alloc((struct heap *)heap, bytes, &zeroed) : 0;
-    return p && !zeroed ? memset(p, 0, bytes) : or_enomem(p);
+    if (!p || zeroed) {
+        return or_enomem(p);
+    }
+    return bytes > HAK_MEDIUM_MAX ? large_zero(p, bytes) : memset(p, 0, bytes);
 }
 
 HAK_EXPORT void hak_heap_destroy(hak_heap *heap) {
@@ -148,7 +151,7 @@ HAK_EXPORT void hak_heap_destroy(hak_heap *heap) {
     hak_lock_take(&h->lock);
     memset(h->current, 0, sizeof h->current);
     hak_lock_drop(&h->lock);
-    large_free_heap(h->id);
+    large_free_heap(h);
     heap_release(h);
     hak_tls.busy--;
 }

@@ -5,6 +5,7 @@
 #include "base/names.h"
 #include "cold/door.h"
 #include "cold/foreign.h"
+#include "cold/large.h"
 #include "hot/free_hot.h"
 #include "hot/malloc_hot.h"
 #include "layout/lookup.h"
@@ -27,7 +28,7 @@ HAK_NOINLINE static void *calloc_large(size_t n) {
     if (!p) {
         return no_memory();
     }
-    return zeroed ? p : memset(p, 0, n);
+    return zeroed ? p : large_zero(p, n);
 }
 
 HAK_EXPORT void *HAK_API(calloc)(size_t count, size_t size) {

@@ -226,17 +226,24 @@ void *huge_resize(void *p, size_t n) {
     return q;
 }
 
-void huge_free_heap(uint32_t heap) {
-    for (void *p = (void *)1; p;) {
-        p = 0;
-        hak_lock_take(&lock);
-        for (size_t i = 0; i < slots && !p; i++) {
-            if (table[i].at > REMOVED && table[i].heap == heap) {
-                p = (void *)table[i].at;
-            }
+/* One of the heap's blocks, from slot *at on; NULL at the table's end. */
+static void *next_of_heap(uint32_t heap, size_t *at) {
+    void *p = 0;
+    hak_lock_take(&lock);
+    for (; *at < slots && !p; ++*at) {
+        if (table[*at].at > REMOVED && table[*at].heap == heap) {
+            p = (void *)table[*at].at;
         }
-        hak_lock_drop(&lock);
-        if (p) {
+    }
+    hak_lock_drop(&lock);
+    return p;
+}
+
+void huge_free_heap(uint32_t heap) {
+    for (bool found = true; found;) { /* again, as the table may have been made anew meanwhile */
+        found = false;
+        size_t at = 0;
+        for (void *p; (p = next_of_heap(heap, &at)) != 0; found = true) {
             huge_free(p);
         }
     }

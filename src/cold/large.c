@@ -5,14 +5,41 @@
 #include "cold/large.h"
 #include "base/atomic.h"
 #include "base/bits.h"
+#include "cold/heap.h"
 #include "cold/huge.h"
 #include "cold/span.h"
 #include "layout/arena.h"
+#include "os/os.h"
+#include <string.h>
+
+enum { SPARSE_MIN = 1 << 20, SPARSE_SHARE = 8 };
 
 static uint32_t units_of(size_t n) { return (uint32_t)((n + HAK_UNIT - 1) >> HAK_UNIT_SHIFT); }
 
 static void set_size(uint32_t unit, size_t n) {
     hak_arena.slabs[unit].large_pages = (uint32_t)((n + SLAB_PAGE - 1) / SLAB_PAGE);
+}
+
+/* A first-class heap's large blocks are a list, through the links that other heaps' partial slabs use. */
+static void link_block(struct heap *h, uint32_t unit) {
+    struct slab *s = &hak_arena.slabs[unit];
+    hak_lock_take(&h->lock);
+    s->next = h->large;
+    if (h->large) {
+        hak_arena.slabs[h->large].prev = unit;
+    }
+    hak_store_rlx(&h->large, unit);
+    hak_lock_drop(&h->lock);
+}
+
+static void unlink_block(struct heap *h, uint32_t unit) {
+    hak_lock_take(&h->lock);
+    uint32_t next = hak_arena.slabs[unit].next, prev = hak_arena.slabs[unit].prev;
+    hak_store_rlx(prev ? &hak_arena.slabs[prev].next : &h->large, next);
+    if (next) {
+        hak_arena.slabs[next].prev = prev;
+    }
+    hak_lock_drop(&h->lock);
 }
 
 void *large_alloc(size_t n, size_t align, uint32_t heap, bool *zeroed) {
@@ -29,6 +56,9 @@ void *large_alloc(size_t n, size_t align, uint32_t heap, bool *zeroed) {
     }
     hak_arena.slabs[u] = (struct slab){.cls = HAK_CLASS_LARGE, .bucket = SLAB_UNLISTED, .large_units = units};
     set_size(u, n);
+    if (heap) {
+        link_block(heap_by_id(heap), u);
+    }
     hak_store_rlx(&hak_arena.map[u], heap << 8 | HAK_CLASS_LARGE);
     return unit_address(u);
 }
@@ -39,6 +69,9 @@ bool large_free(uint32_t unit) {
     if ((word & 0xff) != HAK_CLASS_LARGE ||
         !hak_cas_ar(&hak_arena.map[unit], &word, 0)) { /* ar: one of two frees wins */
         return false;
+    }
+    if (word >> 8) {
+        unlink_block(heap_by_id(word >> 8), unit);
     }
     span_free(unit, units, true);
     return true;
@@ -63,12 +96,23 @@ bool large_resize(uint32_t unit, size_t n) {
     return true;
 }
 
-void large_free_heap(uint32_t heap) {
-    size_t limit = hak_load_rlx(&hak_arena.limit);
-    for (uint32_t u = 1; u < limit; u++) {
-        if (hak_load_rlx(&hak_arena.map[u]) == (heap << 8 | HAK_CLASS_LARGE)) {
-            large_free(u);
-        }
+void large_free_heap(struct heap *h) {
+    for (uint32_t u; (u = hak_load_rlx(&h->large)) != 0;) {
+        large_free(u); /* false: another thread is in the middle of it, and takes it off the list in a moment */
     }
-    huge_free_heap(heap);
+    huge_free_heap(h->id);
+}
+
+/* Whether so little of [p, p + n) is in memory that giving it back costs less than writing all of it. */
+static bool mostly_absent(const void *p, size_t n) {
+    return n >= SPARSE_MIN && os_resident(p, n) < n / os_page_size() / SPARSE_SHARE;
+}
+
+void *large_zero(void *p, size_t n) {
+    size_t whole = hak_align_down(n, os_page_size());
+    if (!mostly_absent(p, whole) || os_purge(p, whole)) {
+        return memset(p, 0, n);
+    }
+    memset((char *)p + whole, 0, n - whole);
+    return p;
 }

@@ -33,6 +33,7 @@ static void slab_install(struct heap *h, unsigned cls, uint32_t u, bool zeroed) 
     s->nobj = s->avail = s->mark = k->nobj;
     s->units = k->units;
     slab_touch(s);
+    slab_own(h, u);
     set_map(u, k->units, h->id << 8 | cls);
     h->slab_bytes += (size_t)k->units << HAK_UNIT_SHIFT;
     h->free_bytes += (size_t)k->nobj * k->size;
@@ -54,6 +55,7 @@ static void slab_uninstall(struct heap *h, uint32_t u) {
     struct slab *s = slab_at(u);
     size_t size = hak_class[s->cls].size;
     set_map(u, s->units, 0);
+    slab_disown(h, u);
     for (unsigned i = 0; i < s->units; i++) {
         h->purged_bytes -= (size_t)hak_popcount32(hak_arena.purged[u + i]) * SLAB_PAGE;
     }
@@ -431,17 +433,17 @@ bool slab_block_free(uint32_t u, const void *p) {
 }
 
 void slab_release_all(struct heap *h) {
-    size_t limit = hak_load_rlx(&hak_arena.limit);
-    for (uint32_t u = 1; u < limit; u++) {
-        uint32_t word = hak_load_rlx(&hak_arena.map[u]);
-        if (word >> 8 != h->id || (word & 0xff) >= HAK_CLASSES) {
-            continue;
-        }
-        uint8_t units = slab_at(u)->units;
+    for (;;) {
         hak_lock_take(&h->lock);
-        slab_retire_locked(h, u);
+        uint32_t u = h->own;
+        uint8_t units = u ? slab_at(u)->units : 0;
+        if (u) {
+            slab_retire_locked(h, u);
+        }
         hak_lock_drop(&h->lock);
+        if (!u) {
+            return;
+        }
         span_free(u, units, true);
-        u += units - 1u;
     }
 }

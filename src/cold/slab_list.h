@@ -76,4 +76,27 @@ HAK_INLINE void slab_relist(struct heap *h, uint32_t u) {
     }
 }
 
+/* A first-class heap knows all its slabs, so that its end need not look for them in the whole arena. */
+HAK_INLINE void slab_own(struct heap *h, uint32_t u) {
+    if (HAK_UNLIKELY(h->kind == HEAP_FIRST_CLASS)) {
+        struct slab *s = slab_at(u);
+        s->own_prev = 0;
+        s->own_next = h->own;
+        if (h->own) {
+            slab_at(h->own)->own_prev = u;
+        }
+        h->own = u;
+    }
+}
+
+HAK_INLINE void slab_disown(struct heap *h, uint32_t u) {
+    if (HAK_UNLIKELY(h->kind == HEAP_FIRST_CLASS)) {
+        const struct slab *s = slab_at(u);
+        *(s->own_prev ? &slab_at(s->own_prev)->own_next : &h->own) = s->own_next;
+        if (s->own_next) {
+            slab_at(s->own_next)->own_prev = s->own_prev;
+        }
+    }
+}
+
 #endif

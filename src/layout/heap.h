@@ -34,6 +34,8 @@ struct heap {
     struct heap *next_idle;                      /* lock: list */
     uint32_t current[HAK_CLASSES];               /* lock: heap   slab whose bump range is used, 0 for none */
     uint32_t partial[HAK_CLASSES][SLAB_BUCKETS]; /* lock: heap   slabs with free blocks; bucket 0 is the fullest */
+    uint32_t own;                                /* lock: heap   of a first-class heap: all its slabs, */
+    uint32_t large;                              /* lock: heap   and all its large blocks */
     size_t free_bytes;                           /* lock: heap   in bitmaps and bump ranges */
     size_t slab_bytes;                           /* lock: heap   in slabs */
     size_t fresh_bytes;  /* lock: heap   in bump ranges, part of free_bytes: mostly never touched */

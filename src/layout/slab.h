@@ -25,8 +25,14 @@ struct slab {
     uint8_t head_off;    /* const while in use: units back to the first one */
     uint32_t
         epoch; /* lock: heap   purge clock, odd, when avail last changed much; 0: looked at since, no page to give back */
-    uint32_t large_units; /* lock: central   units of a large block */
-    uint32_t large_pages; /* owner of the block: 4 KiB pages asked for */
+    union {
+        uint32_t large_units; /* lock: central   units of a large block */
+        uint32_t own_next;    /* lock: heap   neighbours among all slabs of a first-class heap */
+    };
+    union {
+        uint32_t large_pages; /* owner of the block: 4 KiB pages asked for */
+        uint32_t own_prev;
+    };
 };
 _Static_assert(sizeof(struct slab) == 32, "two a cache line");
 

@@ -165,6 +165,15 @@ int os_purge(void *p, size_t len) {
     return result(madvise(p, len, MADV_DONTNEED), saved);
 }
 
+size_t os_resident(const void *p, size_t len) {
+    size_t n = 0;
+    unsigned char in;
+    for (size_t at = 0; at < len; at += knob.page) {
+        n += mincore((char *)(uintptr_t)p + at, 4096, &in) == 0 && (in & 1);
+    }
+    return fails(OS_RESIDENT) ? SIZE_MAX : n;
+}
+
 int os_huge(void *p, size_t len, bool on) {
     (void)p;
     (void)len;

@@ -12,6 +12,7 @@ enum os_fault_call {
     OS_REMAP, /* up to here: the mapping calls, which os_fault_refuse() counts */
     OS_UNMAP,
     OS_PURGE,
+    OS_RESIDENT,
     OS_HUGE,
     OS_HUGE_SIZES,
     OS_SEAL,

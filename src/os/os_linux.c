@@ -95,6 +95,22 @@ int os_purge(void *p, size_t len) {
     return result(madvise(p, len, MADV_DONTNEED), saved);
 }
 
+size_t os_resident(const void *p, size_t len) {
+    unsigned char in[512];
+    int saved = errno;
+    size_t page = os_page_size(), n = 0;
+    for (size_t at = 0; at < len && n != SIZE_MAX; at += sizeof in * page) {
+        size_t pages = hak_min((len - at) / page, sizeof in);
+        bool known = mincore((char *)(uintptr_t)p + at, pages * page, in) == 0;
+        for (size_t i = 0; i < pages; i++) {
+            n += in[i] & 1;
+        }
+        n = known ? n : SIZE_MAX;
+    }
+    errno = saved;
+    return n;
+}
+
 int os_huge(void *p, size_t len, bool on) {
     int saved = errno;
     return result(madvise(p, len, on ? MADV_HUGEPAGE : MADV_NOHUGEPAGE), saved);

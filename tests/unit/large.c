@@ -77,7 +77,7 @@ static void heap_end(void **state) {
     }
     assert_non_null(large_alloc(HAK_HUGE_MIN + 1, 1, h->id, &zeroed));
     unit_verify();
-    large_free_heap(h->id);
+    large_free_heap(h);
     heap_release(h);
     unit_verify();
     assert_int_equal(span_used(), used);
@@ -114,8 +114,47 @@ static void refusals(void **state) {
     assert_int_equal(span_used(), 0);
 }
 
+/* Zeroes a block of which every step-th page is in memory and holds something; returns the bytes that went back to the kernel. */
+static size_t zeroed_by_purge(size_t n, size_t step) {
+    bool zeroed;
+    char *p = large_alloc(n, 1, 0, &zeroed);
+    assert_non_null(p);
+    assert_int_equal(os_purge(p, hak_align_down(n, 4096)), 0);
+    for (size_t at = 0; at < n; at += step * 4096) {
+        p[at] = 1;
+    }
+    p[n - 1] = 1;
+    size_t before = os_fault_purged();
+    assert_ptr_equal(large_zero(p, n), p);
+    size_t gone = os_fault_purged() - before;
+    assert_true(zero(p, n));
+    assert_true(large_free((uint32_t)unit_of(p)));
+    return gone;
+}
+
+/* Little in memory: it goes back; much, too small, refused or not known: it is written. */
+static void zeroing(void **state) {
+    (void)state;
+    size_t n = ((size_t)4 << 20) + 100;
+    assert_int_equal(zeroed_by_purge(n, 16), (size_t)4 << 20);
+    assert_int_equal(zeroed_by_purge(n, 2), 0);
+    assert_int_equal(zeroed_by_purge(n, 1), 0);
+    assert_int_equal(zeroed_by_purge(600000, 64), 0);
+    os_fault_break(OS_RESIDENT, true);
+    assert_int_equal(zeroed_by_purge(n, 16), 0);
+    os_fault_break(OS_RESIDENT, false);
+    bool zeroed;
+    char *p = large_alloc(n, 1, 0, &zeroed);
+    p[n / 2] = 1;
+    os_fault_break(OS_PURGE, true);
+    assert_true(zero(large_zero(p, n), n));
+    os_fault_break(OS_PURGE, false);
+    assert_true(large_free((uint32_t)unit_of(p)));
+    unit_verify();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(sizes), cmocka_unit_test(resize), cmocka_unit_test(heap_end),
-                                       cmocka_unit_test(refusals)};
+                                       cmocka_unit_test(refusals), cmocka_unit_test(zeroing)};
     return cmocka_run_group_tests(tests, setup, 0);
 }

@@ -160,8 +160,12 @@ static void claims(void **state) {
     empty_again();
 }
 
+/* The end of a first-class heap looks at its own slabs alone, full ones and those released before included. */
 static void release_all(void **state) {
     (void)state;
+    take_many(7, hak_class[7].nobj * 3u);
+    slab_settle(heap, 7, v, hak_class[7].nobj * 2u);
+    assert_int_not_equal(heap->own, 0);
     for (unsigned c = 0; c < HAK_CLASSES_FIXED; c++) {
         take_many(c, hak_class[c].nobj + 1u);
     }
@@ -169,6 +173,7 @@ static void release_all(void **state) {
     slab_release_all(heap);
     memset(heap->current, 0, sizeof heap->current);
     assert_true(span_used() < used);
+    assert_int_equal(heap->own, 0);
     empty_again();
 }
 
