@@ -87,7 +87,9 @@ void *door_malloc(size_t n, size_t cls) {
     } else {
         p = magazine_refill(t, h, (unsigned)cls);
     }
-    if (HAK_UNLIKELY(!p)) { /* out of memory: what this thread hoards may be enough */
+    bool zeroed;
+    if (HAK_UNLIKELY(!p) &&
+        !(p = huge_alloc(n, 1, 0, &zeroed))) { /* not only the arena is out: what this thread hoards may be enough */
         thread_flush(t, h);
         purge_all(0);
         p = magazine_refill(t, h, (unsigned)cls);
