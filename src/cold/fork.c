@@ -4,6 +4,8 @@
  * child is the same thread in the same place, and finds what it left; until it returns there, emergency.c serves it.
  * In the child the other threads are gone: their heaps become idle, and blocks in their magazines are settled, but the newest one of each
  * class, whose slot may be half written (hot/free_hot.h moves top first).
+ * Lost in the child, and no more than that: a span that another thread was handing over between the central allocator and its slab, block or
+ * purge, and the blocks of a slab that was having its pages purged; one of each a thread.
  * Source     POSIX.1-2024 pthread_atfork          Test  stress/fork */
 #include "cold/fork.h"
 #include "base/atomic.h"
