@@ -21,6 +21,18 @@ from concurrent.futures import ThreadPoolExecutor
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # record -> (environment variable, value that is the core, value that is the variant)
 EXPERIMENTS = {
+    "020": ("HAKMEM_FASTLANE_DIRECT", "1", "0"),
+    "021": ("HAKMEM_WRAP_TINY", "0", "1"),
+    "022-call": ("HAKMEM_INLINE_FRONT", "core", "call"),
+    "022-wrapper": ("HAKMEM_INLINE_FRONT", "core", "wrapper"),
+    "023": ("HAKMEM_HEADER_BYTE", "0", "1"),
+    "024": ("HAKMEM_TINY_USE_SUPERSLAB", "1", "0"),
+    "025-tls": ("HAKMEM_GATE_SNAPSHOT", "none", "tls"),
+    "025-reads": ("HAKMEM_GATE_SNAPSHOT", "none", "reads"),
+    "026-all": ("HAKMEM_OP_COUNTERS", "none", "all"),
+    "026-sampled": ("HAKMEM_OP_COUNTERS", "none", "sampled"),
+    "027-static": ("HAKMEM_ROUTE_TABLE", "none", "static"),
+    "027-tls": ("HAKMEM_ROUTE_TABLE", "none", "tls"),
     "030": ("HAKMEM_DEFERRED_FREE", "0", "1"),
     "031": ("HAKMEM_BACKGROUND_REFILL", "0", "1"),
     "032": ("HAKMEM_HYBRID", "0", "1"),
