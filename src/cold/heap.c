@@ -14,6 +14,7 @@ static struct heap **leaves[LEAVES];            /* a leaf is there before count 
 static uint32_t count;                          /* atomic */
 static struct heap *idle[HEAP_FIRST_CLASS + 1]; /* lock: list; last in, first out: the warmest */
 static struct heap *shared;                     /* atomic */
+static uint32_t nidle;                          /* atomic, changes under lock: thread heaps in the idle list */
 
 static unsigned leaf_of(uint32_t id) { return 32 - FIRST_BITS - hak_clz32(id | ((1u << FIRST_BITS) - 1)); }
 static uint32_t leaf_first(unsigned leaf) { return leaf ? 1u << (leaf + FIRST_BITS - 1) : 0; }
@@ -67,11 +68,20 @@ static struct heap *heap_new(enum heap_kind kind) {
     return h;
 }
 
+static void count_idle(enum heap_kind kind, int by) {
+    if (kind == HEAP_THREAD) {
+        hak_store_rlx(&nidle, nidle + (uint32_t)by);
+    }
+}
+
+uint32_t heap_idle_count(void) { return hak_load_rlx(&nidle); }
+
 static struct heap *pop_idle(enum heap_kind kind) {
     struct heap *h = idle[kind];
     if (h) {
         idle[kind] = h->next_idle;
         hak_store_rlx(&h->idle, false);
+        count_idle(kind, -1);
     }
     return h;
 }
@@ -88,6 +98,7 @@ void heap_release(struct heap *h) {
     hak_store_rlx(&h->idle, true);
     h->next_idle = idle[h->kind];
     idle[h->kind] = h;
+    count_idle(h->kind, 1);
     hak_lock_drop(&lock);
 }
 

@@ -13,6 +13,8 @@ HAK_HIDDEN void heap_release(struct heap *h);
 HAK_HIDDEN struct heap *heap_by_id(uint32_t id);
 /* Ids are 1..heap_count(). */
 HAK_HIDDEN uint32_t heap_count(void);
+/* Thread heaps that no thread has just now. */
+HAK_HIDDEN uint32_t heap_idle_count(void);
 /* The heap whose blocks any thread may take under its lock: cold classes, and threads that are past their destructors. */
 HAK_HIDDEN struct heap *heap_shared(void);
 

@@ -33,18 +33,26 @@ static struct chunk *inbox_take(struct heap *h) {
 
 void remote_settle_one(void *p, uint32_t word) {
     uintptr_t v = (uintptr_t)p;
-    if (HAK_UNLIKELY(word == 0)) { /* its slab is gone: it was free already */
-        hak_die("hakmem: free(): double free or corruption %p", p);
-    }
-    slab_settle(heap_by_id(word >> 8), word & 0xff, &v, 1);
+    do {
+        if (HAK_UNLIKELY(word == 0 || (word & 0xff) >= HAK_CLASSES)) { /* its slab is gone: it was free already */
+            hak_die("hakmem: free(): double free or corruption %p", p);
+        }
+        if (slab_settle_mixed(heap_by_id(word >> 8), &v, 1) == 0) {
+            return;
+        }
+        word = hak_word_hot(p); /* the slab was given to another heap just now */
+    } while (true);
 }
 
-/* Almost always every block is still the owner's: one lock for all of them. */
+/* Almost always every block is still the owner's: one lock for all of them. Those of slabs that were given to another heap go by owner. */
 static void settle_chunk(struct heap *owner, struct chunk *k) {
-    unsigned others = slab_settle_mixed(owner, &k->slot[REMOTE_FIRST], chunk_blocks(k));
-    for (unsigned i = 0; i < others; i++) {
-        void *p = (void *)k->slot[REMOTE_FIRST + i];
-        remote_settle_one(p, hak_word_hot(p));
+    uintptr_t *v = &k->slot[REMOTE_FIRST];
+    for (unsigned n = slab_settle_mixed(owner, v, chunk_blocks(k)); n;) {
+        uint32_t word = hak_word_hot((void *)v[0]);
+        if (HAK_UNLIKELY(word == 0 || (word & 0xff) >= HAK_CLASSES)) {
+            remote_settle_one((void *)v[0], word); /* ends the program */
+        }
+        n = slab_settle_mixed(heap_by_id(word >> 8), v, n);
     }
 }
 

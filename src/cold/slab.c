@@ -10,6 +10,7 @@
 #include "cold/purge.h"
 #include "cold/slab_list.h"
 #include "cold/span.h"
+#include "cold/steal.h"
 #include "layout/lookup.h"
 
 #include <string.h>
@@ -238,7 +239,7 @@ unsigned slab_take(struct heap *h, unsigned cls, uintptr_t *out, unsigned want) 
             }
             return n;
         }
-        if (!slab_new(h, cls)) {
+        if (!steal_slab(h, cls) && !slab_new(h, cls)) {
             return 0;
         }
     }

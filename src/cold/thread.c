@@ -9,7 +9,7 @@
 #include "cold/magazine.h"
 #include "cold/meta.h"
 #include "cold/remote.h"
-#include "cold/slab.h"
+#include "cold/steal.h"
 #include <pthread.h>
 
 static pthread_key_t exit_key;
@@ -36,11 +36,7 @@ static void thread_exit(void *arg) {
     t->busy++;
     t->key = ~UINT32_C(0);
     thread_flush(t, h);
-    for (unsigned c = 0; c < HAK_CLASSES; c++) {
-        if (h->current[c]) {
-            slab_drop_current(h, c); /* an idle heap keeps no free slab: others can use the span */
-        }
-    }
+    steal_offer(h); /* an idle heap keeps no free slab: others can use the span */
     chunk_put_all(h);
     set_cache(h, 0);
     t->heap = 0;

@@ -1,0 +1,125 @@
+/* cold/steal.c : slabs of heaps whose thread has ended serve running threads, before these touch new memory.            L2
+ * Owns       the hints          Reads  heap.idle of others          Never touches  blocks, magazines
+ * Threads    the owner of the heap that needs a slab. Its own lock is held, the idle heap's is only tried, for they are of one rank.
+ * Invariant  a unit's owner changes only while its heap's lock is held and no thread has that heap (heap.cache == NULL)
+ * Why a free that compares a map word with its own heap's key needs no more than that: words become this key only by this thread, and cease
+ * to be it only while no thread has the heap; the thread that gets it next took the lock after. Whoever finds another heap's word without the
+ * lock has a hint only: slab_settle_mixed(), the claims of pages and the statistics look again under the lock.
+ * Decision   docs/decisions/015          Test  unit/steal, stress/inherit */
+#include "cold/steal.h"
+#include "base/bits.h"
+#include "cold/heap.h"
+#include "cold/remote.h"
+#include "cold/slab.h"
+#include "cold/slab_list.h"
+
+enum { LOOKS = 16 };
+
+static uint32_t hint[HAK_CLASSES]; /* atomic: id of the heap where the next search for the class starts */
+
+/* A partial slab, the fullest first. Not a wholly free current one: decay gives that back as a whole. */
+static uint32_t find(const struct heap *h, unsigned cls) {
+    for (unsigned b = 0; b < SLAB_BUCKETS; b++) {
+        if (h->partial[cls][b]) {
+            return h->partial[cls][b];
+        }
+    }
+    uint32_t u = h->current[cls];
+    return u && slab_at(u)->avail && slab_at(u)->avail < slab_at(u)->nobj ? u : 0;
+}
+
+/* Without the lock: worth a try. */
+HAK_RACY static bool promising(const struct heap *v, unsigned cls) {
+    uint32_t any = v->current[cls];
+    for (unsigned b = 0; b < SLAB_BUCKETS; b++) {
+        any |= v->partial[cls][b];
+    }
+    return any != 0;
+}
+
+static void count_bytes(struct heap *h, uint32_t u, size_t sign) {
+    const struct slab *s = slab_at(u);
+    size_t size = hak_class[s->cls].size, purged = 0;
+    for (unsigned i = 0; i < s->units; i++) {
+        purged += (size_t)hak_popcount32(hak_arena.purged[u + i]) * SLAB_PAGE;
+    }
+    h->slab_bytes += sign * ((size_t)s->units << HAK_UNIT_SHIFT);
+    h->free_bytes += sign * (s->avail * size);
+    h->fresh_bytes += sign * ((size_t)(s->nobj - s->bump) * size);
+    h->purged_bytes += sign * purged;
+}
+
+/* Both locks held. */
+static void hand_over(struct heap *h, struct heap *v, uint32_t u) {
+    const struct slab *s = slab_at(u);
+    slab_unlist(v, u);
+    if (v->current[s->cls] == u) {
+        v->current[s->cls] = 0;
+    }
+    count_bytes(v, u, (size_t)-1);
+    for (unsigned i = 0; i < s->units; i++) {
+        hak_store_rlx(&hak_arena.map[u + i], h->id << 8 | s->cls);
+    }
+    count_bytes(h, u, 1);
+    slab_relist(h, u);
+}
+
+static bool steal_from(struct heap *h, struct heap *v, unsigned cls) {
+    uint32_t u = 0;
+    hak_lock_take(&h->lock);
+    if (h->cache && hak_lock_try(&v->lock)) {
+        if (!v->cache && (u = find(v, cls)) != 0) {
+            hand_over(h, v, u);
+        }
+        hak_lock_drop_tried(&v->lock);
+    }
+    hak_lock_drop(&h->lock);
+    return u != 0;
+}
+
+/* Blocks that wait in its inbox may make a slab wholly free, which is better still, or partial. */
+static bool try_heap(struct heap *h, struct heap *v, unsigned cls) {
+    if (v == h || v->kind != HEAP_THREAD || !hak_load_rlx(&v->idle)) {
+        return false;
+    }
+    if (remote_pending(v)) {
+        remote_help(h, v);
+    }
+    return promising(v, cls) && steal_from(h, v, cls);
+}
+
+bool steal_slab(struct heap *h, unsigned cls) {
+    if (HAK_LIKELY(heap_idle_count() == 0) || h->kind != HEAP_THREAD) {
+        return false;
+    }
+    uint32_t n = heap_count(), id = hak_load_rlx(&hint[cls]);
+    for (uint32_t look = 0; look < hak_min(n, LOOKS); look++) {
+        id = id && id <= n ? id : 1;
+        if (try_heap(h, heap_by_id(id), cls)) {
+            hak_store_rlx(&hint[cls], id);
+            return true;
+        }
+        id++;
+    }
+    hak_store_rlx(&hint[cls], id);
+    return false;
+}
+
+static void close_current(struct heap *h, unsigned cls) {
+    hak_lock_take(&h->lock);
+    uint32_t u = h->current[cls];
+    if (u && slab_at(u)->avail < slab_at(u)->nobj) {
+        h->current[cls] = 0;
+        slab_relist(h, u);
+    }
+    hak_lock_drop(&h->lock);
+}
+
+void steal_offer(struct heap *h) {
+    for (unsigned c = 0; c < HAK_CLASSES; c++) {
+        if (h->current[c]) {
+            slab_drop_current(h, c);
+            close_current(h, c);
+        }
+    }
+}
