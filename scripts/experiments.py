@@ -3,7 +3,7 @@
 Instructions and branches an op are counted by callgrind (difference of one and three windows; exact, whatever else the machine does),
 every thread's together; peak resident memory is the kernel's, the median of --runs runs.
 
-    scripts/experiments.py                        every experiment, one table each
+    scripts/experiments.py                        every experiment, one table each; some 35 minutes on two processors
     scripts/experiments.py 030 --markdown         the table of docs/decisions/030
     scripts/experiments.py 031 -c mix             cases whose name begins with mix
     scripts/experiments.py --check                one small case each: do they run?
@@ -42,6 +42,7 @@ CASES = [
     ("comprehensive", "pair-32", []), ("comprehensive", "lifo-64", []), ("comprehensive", "fifo-64", []),
     ("comprehensive", "interleaved-mixed", []),
     ("random_mixed", "mix400", []), ("random_mixed", "mix10k", []), ("random_mixed", "mix1k-large", []),
+    ("random_mixed", "own", ["--slots=100", "--min=1M", "--max=2M"]),
     ("bulk", "in-order", []), ("bulk", "random", []),
     ("larson", "server", ["--threads=2"]),
 ]
@@ -98,8 +99,8 @@ def show(record, rows, markdown):
     gate, core, variant = EXPERIMENTS[record]
     heads = ("case", f"instructions, {core}", variant, "", f"branches, {core}", variant, "", f"peak KiB, {core}", variant, "")
     table = [heads]
-    for (bench, name, _), a, b in rows:
-        cells = [f"{bench} {name}"]
+    for (bench, name, more), a, b in rows:
+        cells = [" ".join((bench, *([] if name == "own" else [name]), *more))]
         for x, y, form in zip(a, b, ("%.1f", "%.2f", "%.0f")):
             cells += [form % x, form % y, change(x, y)]
         table.append(tuple(cells))
