@@ -315,6 +315,14 @@ void bench_report(struct bench_case *run) {
     fflush(stdout);
 }
 
+void bench_windows(struct bench_case *run, uint64_t (*window)(void)) {
+    while (bench_more(run)) {
+        bench_start(run);
+        bench_stop(run, window());
+    }
+    bench_report(run);
+}
+
 int bench_finish(void) {
     if (!bench.reported)
         bench_die("no case begins with '%s' (--list names them)", bench.prefix ? bench.prefix : "");

@@ -60,6 +60,8 @@ bool bench_begin(struct bench_case *run, const char *name);
 bool bench_more(struct bench_case *run); /* is there time for another window? */
 void bench_start(struct bench_case *run);
 void bench_stop(struct bench_case *run, uint64_t ops);
+/* All windows of a case that was begun, and its report; window returns the ops that it ran. */
+void bench_windows(struct bench_case *run, uint64_t (*window)(void));
 /* For a case whose one run is its measurement: no warm-up, one window. */
 bool bench_begin_once(struct bench_case *run, const char *name);
 /* A further figure of the case, shown with its unit. */

@@ -120,11 +120,7 @@ int main(int argc, char **argv) {
             if ((p == 0 && !kinds[k]) || !bench_begin(&run, name))
                 continue;
             fill_sizes(kinds[k]);
-            while (bench_more(&run)) {
-                bench_start(&run);
-                bench_stop(&run, patterns[p].run());
-            }
-            bench_report(&run);
+            bench_windows(&run, patterns[p].run);
         }
     return bench_finish();
 }

@@ -78,13 +78,8 @@ int main(int argc, char **argv) {
     bench_init(&program, argc, argv);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct bench_case run;
-        if (!bench_begin(&run, cases[i].name))
-            continue;
-        while (bench_more(&run)) {
-            bench_start(&run);
-            bench_stop(&run, cases[i].run());
-        }
-        bench_report(&run);
+        if (bench_begin(&run, cases[i].name))
+            bench_windows(&run, cases[i].run);
     }
     return bench_finish();
 }
