@@ -14,7 +14,13 @@
 
 /* The class for n bytes at a multiple of align; HAK_CLASSES if none will do. */
 static unsigned aligned_class(size_t align, size_t n) {
-    unsigned c = hak_class_of[hak_class_index(n)];
+    unsigned c = hak_load_rlx(&hak_class_of[hak_class_index(n)]);
+    if (c >= HAK_CLASSES_FIXED) { /* a learned class, out of the order of sizes */
+        if ((hak_class[c].size & (align - 1)) == 0) {
+            return c;
+        }
+        c = hak_class_parent[c - HAK_CLASSES_FIXED];
+    }
     for (; c < HAK_CLASSES_FIXED; c++) {
         if ((hak_class[c].size & (align - 1)) == 0) {
             return c;

@@ -58,7 +58,7 @@ static size_t bulk_of_class(size_t size, unsigned cls, size_t n, void **out) {
 
 HAK_EXPORT size_t hak_malloc_bulk(size_t size, size_t n, void **out) {
     if (HAK_LIKELY(size <= HAK_MEDIUM_MAX)) {
-        return bulk_of_class(size, hak_class_of[hak_class_index(size)], n, out);
+        return bulk_of_class(size, hak_load_rlx(&hak_class_of[hak_class_index(size)]), n, out);
     }
     size_t done = 0;
     for (void *p; done < n && (p = hak_malloc_large(size)) != 0; done++) {
@@ -105,7 +105,7 @@ HAK_EXPORT hak_heap *hak_heap_create(void) {
 
 static void *heap_try(struct heap *h, size_t size, bool *zeroed) {
     *zeroed = false;
-    return size <= HAK_MEDIUM_MAX ? shared_take(h, hak_class_of[hak_class_index(size)])
+    return size <= HAK_MEDIUM_MAX ? shared_take(h, hak_load_rlx(&hak_class_of[hak_class_index(size)]))
                                   : large_alloc(size, 1, h->id, zeroed);
 }
 

@@ -11,6 +11,7 @@
 #include "cold/huge.h"
 #include "cold/init.h"
 #include "cold/large.h"
+#include "cold/learn.h"
 #include "cold/magazine.h"
 #include "cold/purge.h"
 #include "cold/remote.h"
@@ -86,6 +87,10 @@ void *door_malloc(size_t n, size_t cls) {
         p = shared_take(heap_shared(), (unsigned)cls);
     } else {
         p = magazine_refill(t, h, (unsigned)cls);
+        if (HAK_UNLIKELY(h->new_slab)) {
+            h->new_slab = false;
+            learn_see(t, n, (unsigned)cls);
+        }
     }
     bool zeroed;
     if (HAK_UNLIKELY(!p) &&

@@ -221,7 +221,7 @@ static bool slab_new(struct heap *h, unsigned cls) {
     }
     hak_lock_drop(&h->lock);
     span_free_all(&r);
-    return true;
+    return hak_store_rlx(&h->new_slab, true), true;
 }
 
 unsigned slab_take(struct heap *h, unsigned cls, uintptr_t *out, unsigned want) {

@@ -6,6 +6,7 @@
 #include "cold/thread.h"
 #include "base/atomic.h"
 #include "cold/heap.h"
+#include "cold/learn.h"
 #include "cold/magazine.h"
 #include "cold/meta.h"
 #include "cold/remote.h"
@@ -57,6 +58,7 @@ bool thread_attach(struct thread_cache *t) {
         set_cache(h, t);
         t->heap = h;
         t->state = THREAD_LIVE;
+        learn_inherit(t);
         t->key = h->id << 8;
     }
     t->busy--;

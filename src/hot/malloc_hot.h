@@ -24,7 +24,7 @@ HAK_INLINE void *hak_malloc_medium(size_t n, thread_cache_here t) {
     if (HAK_UNLIKELY(n > HAK_MEDIUM_MAX)) {
         return hak_malloc_large(n);
     }
-    return hak_pop_hot(n, hak_class_of[hak_class_index(n)], t);
+    return hak_pop_hot(n, hak_load_hot(&hak_class_of[hak_class_index(n)]), t);
 }
 
 HAK_INLINE void *hak_malloc_hot(size_t n) {

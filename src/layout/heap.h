@@ -48,6 +48,7 @@ struct heap {
     uint8_t settled[HAK_CLASSES];     /* owner: 1 when blocks were settled since the last refill */
     uint8_t used[HAK_CLASSES];        /* owner: 1 when refilled since the last shrink */
     uint8_t misses[HAK_CLASSES];      /* owner: refills of a class that is still served from the shared heap */
+    bool new_slab;                    /* owner: one was taken since learn_see() was last told */
     struct chunk *spare;              /* owner */
     uint32_t nspare;                  /* owner */
     uint32_t events;                  /* owner: slow-path calls, the heap's clock */

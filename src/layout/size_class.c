@@ -18,6 +18,8 @@
 
 struct size_class hak_class[HAK_CLASSES] = {ROW24(0), ROW24(24), ROW24(48)};
 
+uint8_t hak_class_parent[HAK_CLASSES - HAK_CLASSES_FIXED];
+
 /* Class by class, each as often as it has steps of 16 bytes; 0 bytes are of class 0 too. */
 #define X1(c) c
 #define X2(c) X1(c), X1(c)

@@ -28,6 +28,9 @@ _Static_assert(sizeof(struct size_class) == 20 || sizeof(struct size_class) == 1
 
 extern HAK_HIDDEN struct size_class hak_class[HAK_CLASSES];
 
+/* The class that a learned one was cut out of: hak_class_parent[c - HAK_CLASSES_FIXED]. */
+extern HAK_HIDDEN uint8_t hak_class_parent[HAK_CLASSES - HAK_CLASSES_FIXED];
+
 enum { HAK_CLASS_STEPS = HAK_MEDIUM_MAX / 16 + 1 };
 /* hak_class_of[(n + 15) / 16] is the class of n bytes, n <= HAK_MEDIUM_MAX. */
 extern HAK_HIDDEN uint8_t hak_class_of[HAK_CLASS_STEPS];

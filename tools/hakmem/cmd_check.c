@@ -39,16 +39,20 @@ static bool same_table(const struct elf_file *elf) {
 }
 
 /* The values in the process's memory: the library's struct of options begins with one 64-bit word a row. Only the library's own symbol table
- * tells where; a stripped library, another version's, or one that has not started yet (zeroes, out of range) falls back to the environment. */
+ * tells where; a stripped library, another version's, or one that has not started yet (hak_mode, src/cold/init.h) falls back to the environment. */
+enum { MODE_ON = 3 };
 static bool options_in_memory(json_t *options, pid_t pid, const struct object *o) {
     struct elf_file elf;
     if (!pid || !elf_open(&elf, o->file)) {
         return false;
     }
     uint64_t address = same_table(&elf) ? elf_address(&elf, "hak_gates_page", NULL) : 0;
+    uint64_t mode_address = elf_address(&elf, "hak_mode", NULL);
+    uint32_t mode = 0;
     elf_close(&elf);
     uint64_t *value = xmalloc(gate_row_count * sizeof *value);
-    bool good = address && process_read(pid, o->bias + address, value, gate_row_count * sizeof *value);
+    bool good = address && mode_address && process_read(pid, o->bias + mode_address, &mode, sizeof mode) &&
+                mode >= MODE_ON && process_read(pid, o->bias + address, value, gate_row_count * sizeof *value);
     for (size_t i = 0; i < gate_row_count && good; i++) {
         good = value[i] >= gate_rows[i].min && value[i] <= gate_rows[i].max;
     }
