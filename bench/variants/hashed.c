@@ -1,6 +1,6 @@
 /* hashed.c : the notes' registry: free finds a block's owner in a hash of 1024 entries on address >> 16, probed up to 8 places on.
  * Owns       registry          Threads  any: entries are single words
- * Invariant  an entry is put in by a thread that holds a block of its unit, and taken out before the unit is given back: it is never stale.
+ * Invariant  an entry is put in by a thread that holds a block of its unit, and taken out before the unit is given back; units change hands in no other way: it is never stale.
  * Gate       HAKMEM_TINY_USE_SUPERSLAB=0          Decision  docs/decisions/024          Test  variants/ */
 #include "base/rmw.h"
 #include "front.h"
@@ -10,6 +10,7 @@
 #include "layout/lookup.h"
 #include <stdbool.h>
 
+struct heap;
 enum { ENTRIES = 1024, PROBES = 8, GONE = 1 /* nobody's tag is 0 */ };
 static uint64_t registry[ENTRIES]; /* atomic: address >> 16 << 32 | map word */
 
@@ -55,6 +56,13 @@ void __wrap_span_free(uint32_t unit, uint32_t units, bool touched) {
         registry_remove(tag_of((uintptr_t)unit_address(u)));
     }
     __real_span_free(unit, units, touched);
+}
+
+/* A slab that changed hands would leave entries that are stale: none does. */
+HAK_HIDDEN bool __wrap_steal_slab(struct heap *h, unsigned cls);
+HAK_HIDDEN bool __real_steal_slab(struct heap *h, unsigned cls);
+bool __wrap_steal_slab(struct heap *h, unsigned cls) {
+    return hak_front_chosen != FRONT_hashed && __real_steal_slab(h, cls);
 }
 
 HAK_COLD static void free_unknown(void *p) {

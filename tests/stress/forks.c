@@ -6,7 +6,7 @@
 enum { THREADS = 8, SLOTS = 100, CHILD_OPERATIONS = 1000 };
 
 static struct stress_block inherited[SLOTS];
-static int stop;
+static int stop, running;
 
 static void busy_once(uint64_t *seed, struct stress_block *slot) {
     struct stress_block *b = &slot[check_random(seed) % SLOTS];
@@ -18,6 +18,7 @@ static void busy_once(uint64_t *seed, struct stress_block *slot) {
 static void *busy(void *arg) {
     uint64_t seed = check_seed() * ((uintptr_t)arg * 2 + 1) + 1;
     struct stress_block slot[SLOTS] = {{0}};
+    __atomic_fetch_add(&running, 1, __ATOMIC_RELAXED);
     while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
         busy_once(&seed, slot);
     }
@@ -87,6 +88,9 @@ int main(void) {
     pthread_t t[THREADS];
     for (uintptr_t i = 0; i < THREADS; i++) {
         t[i] = stress_start(busy, (void *)i);
+    }
+    while (__atomic_load_n(&running, __ATOMIC_RELAXED) <
+           THREADS) { /* a thread's start allocates from ASan, which a fork would catch at it */
     }
     size_t forks = stress_scale(60);
     for (size_t i = 0; i < forks; i++) {

@@ -170,7 +170,9 @@ static void after_destructors(void **state) {
         assert_int_equal(pthread_create(&t, 0, with_destructor, make(&seed)), 0);
         pthread_join(t, &left);
         free(left);
+#if !defined(__SANITIZE_THREAD__) /* for TSan a thread ends before its last destructors, which free */
         unit_verify();
+#endif
     }
     assert_int_equal(allocated(), before);
 }
