@@ -35,7 +35,7 @@ int malloc_trim(size_t keep);
 int mallopt(int option, int value);
 int malloc_info(int options, FILE *out);
 void malloc_stats(void);
-enum { M_MMAP_THRESHOLD = -3, M_TRIM_THRESHOLD = -1, M_ARENA_MAX = -8 };
+enum { M_MMAP_THRESHOLD = -3, M_TRIM_THRESHOLD = -1, M_PERTURB = -6, M_ARENA_MAX = -8 };
 #endif
 
 #if !defined(__GLIBC__) || __GLIBC__ * 100 + __GLIBC_MINOR__ < 233
