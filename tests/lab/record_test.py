@@ -8,7 +8,7 @@ import subprocess
 import sys
 import unittest
 
-from record_common import LAB, PROG, TOOL, RecordTest, installed
+from record_common import BUILD, HERE, LAB, PROG, TOOL, RecordTest, installed
 
 
 def count(summary, *keys):
@@ -104,6 +104,30 @@ class Counts(RecordTest):
             self.assertEqual(s["missed_frees"], 0, lib)
             # the 100 bad_alloc objects are born below operator new, where nothing is recorded
             self.assertLessEqual(s["unknown_frees"], 100, lib)
+
+
+    def test_other_names(self):
+        """hakmem's own calls, and glibc's twins."""
+        compiler = shutil.which("cc")
+        if not compiler or not os.path.exists(os.path.join(BUILD, "libhakmem.so")):
+            self.skipTest("no C compiler, or no library")
+        source = self.path("other.c")
+        with open(source, "w", encoding="utf-8") as f:
+            f.write(
+                "#include <hakmem/hakmem.h>\n#include <stdlib.h>\nvoid *__libc_malloc(size_t); void __libc_free(void *);\n"
+                "int main(void) { void *v[50]; size_t n, got; for (int i = 0; i < 20; i++) {\n"
+                "  free(hak_malloc_usable(1111, &n)); hak_free_at(hak_alloc_at(2222, main), main);\n"
+                "  __libc_free(__libc_malloc(3333)); got = hak_malloc_bulk(444, 50, v); hak_free_bulk(v, got);\n"
+                "  hak_heap *h = hak_heap_create(); hak_heap_malloc(h, 5555); hak_heap_destroy(h); } }\n"
+            )
+        include = os.path.join(HERE, "..", "..", "include")
+        subprocess.run([compiler, "-O1", "-fno-builtin", "-I", include, "-o", self.path("other"), source, "-L", BUILD, "-lhakmem",
+                        "-Wl,-rpath," + os.path.abspath(BUILD)], check=True)
+        s = self.trace(self.record(self.path("other")))
+        for size, blocks in ((1111, 20), (2222, 20), (3333, 20), (444, 1000)):
+            self.assertIn({"size": size, "blocks": blocks}, s["top_sizes"])
+        self.assertNotIn(5555, [t["size"] for t in s["top_sizes"]])
+        self.assertEqual((s["missed_frees"], s["unknown_frees"]), (0, 0))
 
 
 class Ends(RecordTest):

@@ -114,6 +114,22 @@ static inline uint32_t block_pages(void *p) {
     return UNLIKELY(record_filter[record_hash((uintptr_t)p)]) ? record_large_remove((uintptr_t)p) : 0;
 }
 
+void record_born(struct lane *l, void *p, size_t size) {
+    if (l && p)
+        block_born(l, WIRE_MALLOC, p, size, 0);
+    if (l)
+        l->inside = 0;
+}
+
+void record_dies(struct lane *l, void *p) {
+    if (l && p) {
+        uint32_t pages = block_pages(p);
+        record_put(l, record_word(WIRE_FREE, (uintptr_t)p, 0), pages, wire_stamp());
+    }
+    if (l)
+        l->inside = 0;
+}
+
 void *malloc(size_t size) {
     struct lane *l = lane_enter();
     if (UNLIKELY(!l))

@@ -22,6 +22,9 @@ extern struct record_next record_next;
 extern int record_ready;
 /* First event of a thread, or first after a fork. */
 void record_lane_ready(struct lane *l);
+/* p, a block of size bytes or NULL, was given out; p is about to be freed. l NULL: nothing. l is left. */
+void record_born(struct lane *l, void *p, size_t size);
+void record_dies(struct lane *l, void *p);
 #pragma GCC visibility pop
 
 /* The lane to record in, or NULL when this call is to pass through. The caller clears lane.inside after the event. */
