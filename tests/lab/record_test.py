@@ -129,6 +129,15 @@ class Counts(RecordTest):
         self.assertNotIn(5555, [t["size"] for t in s["top_sizes"]])
         self.assertEqual((s["missed_frees"], s["unknown_frees"]), (0, 0))
 
+    def test_next_is_made_of_twins(self):
+        """An allocator whose malloc calls __libc_malloc, below the recorder: each block once, and no recursion."""
+        lib = os.path.join(LAB, "replay_libc_lib.so")
+        lib = os.path.join(LAB, "replay_libc_lib.so")
+        s = self.trace(self.record(PROG, "kinds", 300, env={**os.environ, "LD_PRELOAD": lib}))
+        alone = self.trace(self.record(PROG, "kinds", 300))
+        for key in ("events", "blocks", "frees", "aligned", "reallocs", "peak_live_bytes", "unknown_frees", "missed_frees"):
+            self.assertEqual(s[key], alone[key], key)
+
 
 class Ends(RecordTest):
     def test_nothing_is_lost(self):

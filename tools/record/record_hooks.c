@@ -34,8 +34,7 @@ static void *early_alloc(size_t size, size_t align) {
 
 static int early_owns(const void *p) { return (const char *)p >= early && (const char *)p < early + sizeof early; }
 
-/* POSIX: a pointer from dlsym may be stored in a function pointer. */
-static void next_find(void *to, const char *name) {
+void record_find(void *to, const char *name) {
     void *p = dlsym(RTLD_NEXT, name);
     memcpy(to, &p, sizeof p);
 }
@@ -62,19 +61,20 @@ static void snapshot(void) {
     l->inside = 0;
 }
 
-__attribute__((constructor)) static void record_start(void) {
+__attribute__((constructor)) void record_start(void) {
     if (record_ready || resolving)
         return;
     resolving = 1;
-    next_find(&record_next.calloc, "calloc");
-    next_find(&record_next.malloc, "malloc");
-    next_find(&record_next.free, "free");
-    next_find(&record_next.realloc, "realloc");
-    next_find(&record_next.memalign, "memalign");
-    next_find(&record_next.aligned_alloc, "aligned_alloc");
-    next_find(&record_next.posix_memalign, "posix_memalign");
-    next_find(&record_next.usable, "malloc_usable_size");
-    next_find(&record_next.leave, "_exit");
+    record_twins_find(); /* first: the next library's functions may be made of them */
+    record_find(&record_next.calloc, "calloc");
+    record_find(&record_next.malloc, "malloc");
+    record_find(&record_next.free, "free");
+    record_find(&record_next.realloc, "realloc");
+    record_find(&record_next.memalign, "memalign");
+    record_find(&record_next.aligned_alloc, "aligned_alloc");
+    record_find(&record_next.posix_memalign, "posix_memalign");
+    record_find(&record_next.usable, "malloc_usable_size");
+    record_find(&record_next.leave, "_exit");
     record_file_start();
     if (record_on() && pthread_key_create(&exit_key, thread_exits) == 0)
         atexit(snapshot);
@@ -97,12 +97,6 @@ void record_put_wide(struct lane *l, uint64_t head, uint64_t size, uint64_t now)
     record_store(l, head, (dt & UINT32_MAX) << 32 | (size & UINT32_MAX));
 }
 
-static inline struct lane *lane_enter(void) {
-    if (UNLIKELY(!record_ready))
-        record_start();
-    return record_enter();
-}
-
 static inline void block_born(struct lane *l, enum wire_op op, void *p, size_t size, size_t align) {
     uint64_t now = wire_stamp();
     if (UNLIKELY(size >= WIRE_LARGE_BYTES))
@@ -117,8 +111,6 @@ static inline uint32_t block_pages(void *p) {
 void record_born(struct lane *l, void *p, size_t size) {
     if (l && p)
         block_born(l, WIRE_MALLOC, p, size, 0);
-    if (l)
-        l->inside = 0;
 }
 
 void record_dies(struct lane *l, void *p) {
@@ -126,12 +118,10 @@ void record_dies(struct lane *l, void *p) {
         uint32_t pages = block_pages(p);
         record_put(l, record_word(WIRE_FREE, (uintptr_t)p, 0), pages, wire_stamp());
     }
-    if (l)
-        l->inside = 0;
 }
 
 void *malloc(size_t size) {
-    struct lane *l = lane_enter();
+    struct lane *l = record_begin();
     if (UNLIKELY(!l))
         return resolving ? early_alloc(size, 16) : record_next.malloc(size);
     void *p = record_next.malloc(size);
@@ -142,7 +132,7 @@ void *malloc(size_t size) {
 }
 
 void *calloc(size_t n, size_t size) {
-    struct lane *l = lane_enter();
+    struct lane *l = record_begin();
     if (UNLIKELY(!l))
         return resolving ? early_alloc(n * size, 16) : record_next.calloc(n, size);
     void *p = record_next.calloc(n, size);
@@ -155,7 +145,7 @@ void *calloc(size_t n, size_t size) {
 void free(void *p) {
     if (UNLIKELY(!p || early_owns(p)))
         return;
-    struct lane *l = lane_enter();
+    struct lane *l = record_begin();
     if (LIKELY(l != NULL)) {
         uint32_t pages = block_pages(p);
         record_put(l, record_word(WIRE_FREE, (uintptr_t)p, 0), pages, wire_stamp());
@@ -176,17 +166,13 @@ static void *early_move(void *p, size_t size) {
     return to;
 }
 
-void *realloc(void *p, size_t size) {
-    if (UNLIKELY(!p))
-        return malloc(size);
-    if (UNLIKELY(early_owns(p)))
-        return early_move(p, size);
-    struct lane *l = lane_enter();
+void *record_realloc(void *(*next)(void *, size_t), void *p, size_t size) {
+    struct lane *l = record_begin();
     if (UNLIKELY(!l))
-        return record_next.realloc(p, size);
+        return next(p, size);
     uint32_t pages = block_pages(p);
     record_put(l, record_word(WIRE_REALLOC_OLD, (uintptr_t)p, 0), pages, wire_stamp());
-    void *to = record_next.realloc(p, size);
+    void *to = next(p, size);
     uint64_t now = wire_stamp();
     if (UNLIKELY(to && size >= WIRE_LARGE_BYTES))
         record_large_add((uintptr_t)to, size);
@@ -195,6 +181,14 @@ void *realloc(void *p, size_t size) {
     record_put(l, record_word(WIRE_REALLOC_NEW, (uintptr_t)to, 0), size, now);
     l->inside = 0;
     return to;
+}
+
+void *realloc(void *p, size_t size) {
+    if (UNLIKELY(!p))
+        return malloc(size);
+    if (UNLIKELY(early_owns(p)))
+        return early_move(p, size);
+    return record_realloc(record_next.realloc, p, size);
 }
 
 void *reallocarray(void *p, size_t n, size_t size) {
@@ -207,7 +201,7 @@ void *reallocarray(void *p, size_t n, size_t size) {
 }
 
 void *memalign(size_t align, size_t size) {
-    struct lane *l = lane_enter();
+    struct lane *l = record_begin();
     if (UNLIKELY(!l))
         return resolving ? early_alloc(size, align) : record_next.memalign(align, size);
     void *p = record_next.memalign(align, size);
@@ -218,7 +212,7 @@ void *memalign(size_t align, size_t size) {
 }
 
 void *aligned_alloc(size_t align, size_t size) {
-    struct lane *l = lane_enter();
+    struct lane *l = record_begin();
     if (UNLIKELY(!l))
         return resolving ? early_alloc(size, align) : record_next.aligned_alloc(align, size);
     void *p = record_next.aligned_alloc(align, size);
@@ -229,7 +223,7 @@ void *aligned_alloc(size_t align, size_t size) {
 }
 
 int posix_memalign(void **to, size_t align, size_t size) {
-    struct lane *l = lane_enter();
+    struct lane *l = record_begin();
     if (UNLIKELY(!l)) {
         if (!resolving)
             return record_next.posix_memalign(to, align, size);

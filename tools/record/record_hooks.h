@@ -22,9 +22,16 @@ extern struct record_next record_next;
 extern int record_ready;
 /* First event of a thread, or first after a fork. */
 void record_lane_ready(struct lane *l);
-/* p, a block of size bytes or NULL, was given out; p is about to be freed. l NULL: nothing. l is left. */
+/* p, a block of size bytes or NULL, was given out; p is about to be freed. l NULL: nothing. */
 void record_born(struct lane *l, void *p, size_t size);
 void record_dies(struct lane *l, void *p);
+/* Recorded realloc of p, not NULL, by next. */
+void *record_realloc(void *(*next)(void *, size_t), void *p, size_t size);
+/* Finds the next allocator's functions, once. */
+void record_start(void);
+/* The next library's symbol of that name into *to, a function pointer (POSIX: it may hold what dlsym gives), or NULL. */
+void record_find(void *to, const char *name);
+void record_twins_find(void);
 #pragma GCC visibility pop
 
 /* The lane to record in, or NULL when this call is to pass through. The caller clears lane.inside after the event. */
@@ -41,6 +48,18 @@ static inline struct lane *record_enter(void) {
         }
     }
     return l;
+}
+
+static inline void record_leave(struct lane *l) {
+    if (LIKELY(l != NULL))
+        l->inside = 0;
+}
+
+/* As record_enter, for what may be the process's first call. */
+static inline struct lane *record_begin(void) {
+    if (UNLIKELY(!record_ready))
+        record_start();
+    return record_enter();
 }
 
 /* The malloc family, which no header declares in full. */

@@ -3,22 +3,67 @@
  * Blocks of first-class heaps pass unrecorded: they end all at once, which a trace of single blocks cannot say. */
 #include "record_hooks.h"
 
-#include <dlfcn.h>
-#include <string.h>
+#include <errno.h>
+
+/* A twin calls the next twin, not our malloc: the next allocator's malloc may itself be made of twins. */
+static struct {
+    void *(*malloc)(size_t);
+    void *(*calloc)(size_t, size_t);
+    void *(*realloc)(void *, size_t);
+    void *(*memalign)(size_t, size_t);
+    void *(*valloc)(size_t);
+    void *(*pvalloc)(size_t);
+    void (*free)(void *);
+} twin;
+
+void record_twins_find(void) {
+    record_find(&twin.malloc, "__libc_malloc");
+    record_find(&twin.calloc, "__libc_calloc");
+    record_find(&twin.realloc, "__libc_realloc");
+    record_find(&twin.memalign, "__libc_memalign");
+    record_find(&twin.valloc, "__libc_valloc");
+    record_find(&twin.pvalloc, "__libc_pvalloc");
+    record_find(&twin.free, "__libc_free");
+}
 
 #define TWIN(result, name, ...)        \
     result __libc_##name(__VA_ARGS__); \
     result __libc_##name(__VA_ARGS__)
 
-TWIN(void *, malloc, size_t size) { return malloc(size); }
-TWIN(void *, calloc, size_t n, size_t size) { return calloc(n, size); }
-TWIN(void *, realloc, void *p, size_t size) { return realloc(p, size); }
-TWIN(void *, reallocarray, void *p, size_t n, size_t size) { return reallocarray(p, n, size); }
-TWIN(void *, memalign, size_t align, size_t size) { return memalign(align, size); }
-TWIN(void *, valloc, size_t size) { return valloc(size); }
-TWIN(void *, pvalloc, size_t size) { return pvalloc(size); }
-TWIN(void, free, void *p) { free(p); }
-TWIN(void, cfree, void *p) { free(p); }
+/* A block of size bytes, given out by call. */
+#define GIVEN(size, call)                \
+    do {                                 \
+        struct lane *l = record_begin(); \
+        void *given = (call);            \
+        record_born(l, given, (size));   \
+        record_leave(l);                 \
+        return given;                    \
+    } while (0)
+
+TWIN(void *, malloc, size_t size) { GIVEN(size, twin.malloc(size)); }
+TWIN(void *, calloc, size_t n, size_t size) { GIVEN(n * size, twin.calloc(n, size)); }
+TWIN(void *, memalign, size_t align, size_t size) { GIVEN(size, twin.memalign(align, size)); }
+TWIN(void *, valloc, size_t size) { GIVEN(size, twin.valloc(size)); }
+TWIN(void *, pvalloc, size_t size) { GIVEN(size, twin.pvalloc(size)); }
+TWIN(void *, realloc, void *p, size_t size) { return p ? record_realloc(twin.realloc, p, size) : __libc_malloc(size); }
+
+TWIN(void *, reallocarray, void *p, size_t n, size_t size) {
+    size_t bytes;
+    if (__builtin_mul_overflow(n, size, &bytes)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return __libc_realloc(p, bytes);
+}
+
+TWIN(void, free, void *p) {
+    struct lane *l = record_begin();
+    record_dies(l, p);
+    twin.free(p);
+    record_leave(l);
+}
+
+TWIN(void, cfree, void *p) { __libc_free(p); }
 
 void *hak_malloc_usable(size_t size, size_t *usable);
 size_t hak_malloc_bulk(size_t size, size_t n, void **out);
@@ -26,21 +71,18 @@ void hak_free_bulk(void **blocks, size_t n);
 void *hak_alloc_at(size_t size, const void *site);
 void hak_free_at(void *block, const void *site);
 
-static void *next_of(const char *name) { return dlsym(RTLD_NEXT, name); }
-
 /* The library's function of the same name; only who links it calls these. */
-#define NEXT(name)                          \
-    static __typeof(&name) next;            \
-    if (!next) {                            \
-        void *found = next_of(#name);       \
-        memcpy(&next, &found, sizeof next); \
-    }
+#define NEXT(name)               \
+    static __typeof(&name) next; \
+    if (!next)                   \
+        record_find(&next, #name);
 
 void *hak_malloc_usable(size_t size, size_t *usable) {
     NEXT(hak_malloc_usable)
     struct lane *l = record_enter();
     void *p = next(size, usable);
     record_born(l, p, size);
+    record_leave(l);
     return p;
 }
 
@@ -48,21 +90,19 @@ size_t hak_malloc_bulk(size_t size, size_t n, void **out) {
     NEXT(hak_malloc_bulk)
     struct lane *l = record_enter();
     size_t got = next(size, n, out);
-    if (l)
-        l->inside = 0;
-    for (size_t i = 0; l && i < got; i++)
-        record_born(record_enter(), out[i], size);
+    for (size_t i = 0; i < got; i++)
+        record_born(l, out[i], size);
+    record_leave(l);
     return got;
 }
 
 void hak_free_bulk(void **blocks, size_t n) {
     NEXT(hak_free_bulk)
-    for (size_t i = 0; i < n; i++)
-        record_dies(record_enter(), blocks[i]);
     struct lane *l = record_enter();
+    for (size_t i = 0; i < n; i++)
+        record_dies(l, blocks[i]);
     next(blocks, n);
-    if (l)
-        l->inside = 0;
+    record_leave(l);
 }
 
 void *hak_alloc_at(size_t size, const void *site) {
@@ -70,14 +110,14 @@ void *hak_alloc_at(size_t size, const void *site) {
     struct lane *l = record_enter();
     void *p = next(size, site);
     record_born(l, p, size);
+    record_leave(l);
     return p;
 }
 
 void hak_free_at(void *block, const void *site) {
     NEXT(hak_free_at)
-    record_dies(record_enter(), block);
     struct lane *l = record_enter();
+    record_dies(l, block);
     next(block, site);
-    if (l)
-        l->inside = 0;
+    record_leave(l);
 }
