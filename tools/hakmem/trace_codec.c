@@ -7,7 +7,7 @@
 
 enum { COLUMNS = 4, COL_OP = 0, COL_TIME, COL_ADDR, COL_SIZE };
 
-static unsigned char *vary_put(unsigned char *to, uint64_t v) {
+static inline unsigned char *vary_put(unsigned char *to, uint64_t v) {
     for (; v >= 0x80; v >>= 7)
         *to++ = (unsigned char)(v | 0x80);
     *to++ = (unsigned char)v;
@@ -25,50 +25,56 @@ static bool vary_get(const unsigned char **at, const unsigned char *end, uint64_
     return false;
 }
 
-static uint64_t zigzag(uint64_t d) { return d << 1 ^ (uint64_t)((int64_t)d >> 63); }
+static inline uint64_t zigzag(uint64_t d) { return d << 1 ^ (uint64_t)((int64_t)d >> 63); }
 
 static uint64_t unzigzag(uint64_t z) { return z >> 1 ^ (0 - (z & 1)); }
 
-size_t trace_encode_room(size_t n) { return COLUMNS * 4 + n * (2 + 3 * 10); }
+enum { COLUMN_MOST = 10 }; /* bytes of a column that an event may take */
 
-size_t trace_encode(const struct wire_event *event, size_t n, unsigned char *out, uint32_t *count) {
+size_t trace_encode_room(size_t n) { return COLUMNS * (4 + n * COLUMN_MOST); }
+
+/* Closes the gaps between the columns, which were written `room` bytes apart, and puts each one's length before it. */
+static size_t columns_close(unsigned char *out, unsigned char *const *end, size_t room) {
     unsigned char *to = out;
-    *count = 0;
     for (int col = 0; col < COLUMNS; col++) {
-        unsigned char *length = to;
-        uint64_t addr = 0, size_high = 0, time_high = 0;
-        to += 4;
-        for (size_t i = 0; i < n; i++) {
-            uint64_t head =
-                atomic_load_explicit(&event[i].head, memory_order_acquire); /* acq: pairs with record_store */
-            uint64_t at = head >> 16;
-            unsigned op = head & 15;
-            if (op == WIRE_NONE)
-                break;
-            if (op == WIRE_EXTEND) {
-                size_high = event[i].tail << 32;
-                time_high = event[i].tail >> 32 << 32;
-                continue;
-            }
-            if (col == COL_OP) {
-                *to++ = (unsigned char)op;
-                *count += 1;
-                if (op == WIRE_ALIGNED)
-                    *to++ = (unsigned char)(head >> 4 & 63);
-            } else if (col == COL_TIME) {
-                to = vary_put(to, time_high | event[i].tail >> 32);
-            } else if (col == COL_ADDR) {
-                to = vary_put(to, zigzag(at - addr));
-            } else {
-                to = vary_put(to, size_high | (event[i].tail & UINT32_MAX));
-            }
-            addr = at;
-            size_high = time_high = 0;
-        }
-        uint32_t bytes = (uint32_t)(to - length - 4);
-        memcpy(length, &bytes, 4);
+        unsigned char *from = out + (size_t)col * room + 4;
+        uint32_t bytes = (uint32_t)(end[col] - from);
+        memmove(to + 4, from, bytes);
+        memcpy(to, &bytes, 4);
+        to += 4 + bytes;
     }
     return (size_t)(to - out);
+}
+
+/* One pass: this runs beside the recorded program, and what it takes per event bounds how fast that can go. */
+size_t trace_encode(const struct wire_event *event, size_t n, unsigned char *out, uint32_t *count) {
+    size_t room = 4 + n * COLUMN_MOST;
+    unsigned char *ops = out + 4, *times = ops + room, *addrs = times + room, *sizes = addrs + room;
+    uint64_t addr = 0, size_high = 0, time_high = 0;
+    uint32_t seen = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t head = atomic_load_explicit(&event[i].head, memory_order_acquire); /* acq: pairs with record_store */
+        uint64_t tail = event[i].tail, at = head >> 16;
+        unsigned op = head & 15;
+        if (op == WIRE_NONE)
+            break;
+        if (op == WIRE_EXTEND) {
+            size_high = tail << 32;
+            time_high = tail >> 32 << 32;
+            continue;
+        }
+        *ops++ = (unsigned char)op;
+        if (op == WIRE_ALIGNED)
+            *ops++ = (unsigned char)(head >> 4 & 63);
+        times = vary_put(times, time_high | tail >> 32);
+        addrs = vary_put(addrs, zigzag(at - addr));
+        sizes = vary_put(sizes, size_high | (tail & UINT32_MAX));
+        seen++;
+        addr = at;
+        size_high = time_high = 0;
+    }
+    *count = seen;
+    return columns_close(out, (unsigned char *const[]){ops, times, addrs, sizes}, room);
 }
 
 bool trace_decode(const unsigned char *in, size_t size, uint64_t base, struct trace_event *out, uint32_t count) {

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,7 +16,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { WARM_SLOTS = 256, SAMPLES_MAX = 1000 };
+enum { WARM_SLOTS = 256, BEHIND_SLOTS = 16, SAMPLES_MAX = 1000 };
 static const double SAMPLE_EVERY = 0.02, PAGES_EVERY = 0.1;
 
 int wire_by_clock;
@@ -147,13 +148,23 @@ static void collect_discover(struct collector *c) {
         free(list);
 }
 
+static off_t slot_offset(uint32_t i) { return (off_t)(WIRE_SLOTS_AT + (uint64_t)i * WIRE_SLOT_BYTES); }
+
 /* Copies a slot out. Reading the mapping would make the file's holes into pages, for which there may be no room. */
 static const struct wire_slot *slot_read(const struct collector *c, const struct image *m, uint32_t i) {
     memset(c->scratch, 0, sizeof *c->scratch);
-    ssize_t n = pread(m->fd, c->scratch, sizeof *c->scratch, (off_t)(WIRE_SLOTS_AT + (uint64_t)i * WIRE_SLOT_BYTES));
+    ssize_t n = pread(m->fd, c->scratch, sizeof *c->scratch, slot_offset(i));
     if (n < 0)
         warn("%s/%s: %s", c->dir, m->name, strerror(errno));
     return c->scratch;
+}
+
+/* Was the slot written to its end (an event that needs two places may leave the last one)? Then it has no holes. */
+static bool slot_whole(const struct image *m, uint32_t i) {
+    struct wire_event last;
+    off_t at = slot_offset(i) + (off_t)offsetof(struct wire_slot, event[WIRE_EVENTS - 2]);
+    return pread(m->fd, &last, sizeof last, at) == sizeof last &&
+           atomic_load_explicit(&last.head, memory_order_relaxed) != WIRE_NONE;
 }
 
 static size_t image_drain(struct collector *c, struct image *m) {
@@ -164,11 +175,10 @@ static size_t image_drain(struct collector *c, struct image *m) {
         /* acq: pairs with lane_end_slot */
         if (atomic_load_explicit(&m->head->state[i], memory_order_acquire) != WIRE_FULL_SLOT)
             continue;
-        const struct wire_slot *s = slot_read(c, m, i);
-        bool full = atomic_load_explicit(&s->event[WIRE_EVENTS - 2].head, memory_order_relaxed) != WIRE_NONE;
-        trace_put_events(c->to, m->stream, s);
+        bool whole = slot_whole(m, i);
+        trace_put_events(c->to, m->stream, whole ? slot_of(m, i) : slot_read(c, m, i));
         /* A few written slots are kept as pages; the others' go back to the system. */
-        if ((i < WARM_SLOTS && full) || madvise(slot_of(m, i), WIRE_SLOT_BYTES, MADV_REMOVE) != 0)
+        if ((i < WARM_SLOTS && whole) || madvise(slot_of(m, i), WIRE_SLOT_BYTES, MADV_REMOVE) != 0)
             memset(slot_of(m, i), 0, WIRE_SLOT_BYTES);
         /* rel: pairs with slot_claim */
         atomic_store_explicit(&m->head->state[i], WIRE_FREE_SLOT, memory_order_release);
@@ -308,6 +318,7 @@ size_t collect_poll(struct collector *c) {
     }
     if (sample)
         c->sample_due = now + SAMPLE_EVERY;
+    trace_hurry(c->to, taken >= BEHIND_SLOTS);
     return taken;
 }
 

@@ -36,10 +36,13 @@ struct trace_writer {
     void *zstd;
     unsigned char *raw, *packed;
     size_t raw_room, packed_room;
+    bool hurried;
 };
 int trace_create(struct trace_writer *w, const char *path);
 int trace_put_events(struct trace_writer *w, uint32_t stream, const struct wire_slot *slot);
 int trace_put_json(struct trace_writer *w, enum trace_kind kind, uint32_t stream, const json_t *value);
+/* The program writes faster than we pack: pack less tightly. */
+void trace_hurry(struct trace_writer *w, bool behind);
 int trace_finish(struct trace_writer *w);
 
 /* Packing of events into columns (trace_codec.c). */

@@ -6,7 +6,8 @@
 #include <string.h>
 #include <zstd.h>
 
-enum { TRACE_LEVEL = 3 };
+/* A level up is 10 to 25 % more of the collector's instructions for 4 to 12 % fewer bytes. */
+enum { TRACE_LEVEL = 1, TRACE_LEVEL_HURRIED = -1 };
 #define BLOCK_MAGIC 0x314b4248u /* "HBK1" */
 
 static int writer_fail(struct trace_writer *w, int error) {
@@ -33,6 +34,12 @@ int trace_create(struct trace_writer *w, const char *path) {
     w->zstd = z;
     writer_bytes(w, "HAKTRC1\n", 8);
     return w->error;
+}
+
+void trace_hurry(struct trace_writer *w, bool behind) {
+    if (behind != w->hurried)
+        ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_compressionLevel, behind ? TRACE_LEVEL_HURRIED : TRACE_LEVEL);
+    w->hurried = behind;
 }
 
 static void writer_block(struct trace_writer *w, struct block_head *h, const void *raw, size_t size) {

@@ -25,7 +25,7 @@ struct lane {
 struct record_live {
     uint32_t generation;
 };
-extern struct record_live *record_live;
+extern struct record_live *record_live __attribute__((visibility("hidden")));
 extern __thread struct lane record_lane __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 #pragma GCC visibility push(hidden)

@@ -82,9 +82,18 @@ __attribute__((constructor)) void record_start(void) {
     resolving = 0;
 }
 
-void record_lane_ready(struct lane *l) {
-    if (record_on() && record_lane_room(l) && l->seq == 1)
+struct lane *record_enter_first(struct lane *l) {
+    if (!record_ready)
+        record_start();
+    if (!record_ready || !record_on())
+        return NULL;
+    l->inside = 1;
+    if (record_lane_room(l) && l->seq == 1)
         pthread_setspecific(exit_key, l);
+    if (record_on())
+        return l;
+    l->inside = 0;
+    return NULL;
 }
 
 void record_put_wide(struct lane *l, uint64_t head, uint64_t size, uint64_t now) {
@@ -121,7 +130,7 @@ void record_dies(struct lane *l, void *p) {
 }
 
 void *malloc(size_t size) {
-    struct lane *l = record_begin();
+    struct lane *l = record_enter();
     if (UNLIKELY(!l))
         return resolving ? early_alloc(size, 16) : record_next.malloc(size);
     void *p = record_next.malloc(size);
@@ -132,7 +141,7 @@ void *malloc(size_t size) {
 }
 
 void *calloc(size_t n, size_t size) {
-    struct lane *l = record_begin();
+    struct lane *l = record_enter();
     if (UNLIKELY(!l))
         return resolving ? early_alloc(n * size, 16) : record_next.calloc(n, size);
     void *p = record_next.calloc(n, size);
@@ -145,7 +154,7 @@ void *calloc(size_t n, size_t size) {
 void free(void *p) {
     if (UNLIKELY(!p || early_owns(p)))
         return;
-    struct lane *l = record_begin();
+    struct lane *l = record_enter();
     if (LIKELY(l != NULL)) {
         uint32_t pages = block_pages(p);
         record_put(l, record_word(WIRE_FREE, (uintptr_t)p, 0), pages, wire_stamp());
@@ -167,7 +176,7 @@ static void *early_move(void *p, size_t size) {
 }
 
 void *record_realloc(void *(*next)(void *, size_t), void *p, size_t size) {
-    struct lane *l = record_begin();
+    struct lane *l = record_enter();
     if (UNLIKELY(!l))
         return next(p, size);
     uint32_t pages = block_pages(p);
@@ -201,7 +210,7 @@ void *reallocarray(void *p, size_t n, size_t size) {
 }
 
 void *memalign(size_t align, size_t size) {
-    struct lane *l = record_begin();
+    struct lane *l = record_enter();
     if (UNLIKELY(!l))
         return resolving ? early_alloc(size, align) : record_next.memalign(align, size);
     void *p = record_next.memalign(align, size);
@@ -212,7 +221,7 @@ void *memalign(size_t align, size_t size) {
 }
 
 void *aligned_alloc(size_t align, size_t size) {
-    struct lane *l = record_begin();
+    struct lane *l = record_enter();
     if (UNLIKELY(!l))
         return resolving ? early_alloc(size, align) : record_next.aligned_alloc(align, size);
     void *p = record_next.aligned_alloc(align, size);
@@ -223,7 +232,7 @@ void *aligned_alloc(size_t align, size_t size) {
 }
 
 int posix_memalign(void **to, size_t align, size_t size) {
-    struct lane *l = record_begin();
+    struct lane *l = record_enter();
     if (UNLIKELY(!l)) {
         if (!resolving)
             return record_next.posix_memalign(to, align, size);

@@ -20,8 +20,6 @@ struct record_next {
 #pragma GCC visibility push(hidden)
 extern struct record_next record_next;
 extern int record_ready;
-/* First event of a thread, or first after a fork. */
-void record_lane_ready(struct lane *l);
 /* p, a block of size bytes or NULL, was given out; p is about to be freed. l NULL: nothing. */
 void record_born(struct lane *l, void *p, size_t size);
 void record_dies(struct lane *l, void *p);
@@ -34,32 +32,23 @@ void record_find(void *to, const char *name);
 void record_twins_find(void);
 #pragma GCC visibility pop
 
+/* record_enter for a lane that cannot be written to yet: the first event of a process, of a thread, after a fork. */
+struct lane *record_enter_first(struct lane *l);
+
 /* The lane to record in, or NULL when this call is to pass through. The caller clears lane.inside after the event. */
 static inline struct lane *record_enter(void) {
     struct lane *l = &record_lane;
-    if (UNLIKELY(l->inside || !record_ready))
+    if (UNLIKELY(l->inside))
         return NULL;
+    if (UNLIKELY(!l->next || l->generation != record_live->generation))
+        return record_enter_first(l);
     l->inside = 1;
-    if (UNLIKELY(!l->next || l->generation != record_live->generation)) {
-        record_lane_ready(l);
-        if (!record_on()) {
-            l->inside = 0;
-            return NULL;
-        }
-    }
     return l;
 }
 
 static inline void record_leave(struct lane *l) {
     if (LIKELY(l != NULL))
         l->inside = 0;
-}
-
-/* As record_enter, for what may be the process's first call. */
-static inline struct lane *record_begin(void) {
-    if (UNLIKELY(!record_ready))
-        record_start();
-    return record_enter();
 }
 
 /* The malloc family, which no header declares in full. */

@@ -33,7 +33,7 @@ void record_twins_find(void) {
 /* A block of size bytes, given out by call. */
 #define GIVEN(size, call)                \
     do {                                 \
-        struct lane *l = record_begin(); \
+        struct lane *l = record_enter(); \
         void *given = (call);            \
         record_born(l, given, (size));   \
         record_leave(l);                 \
@@ -57,7 +57,7 @@ TWIN(void *, reallocarray, void *p, size_t n, size_t size) {
 }
 
 TWIN(void, free, void *p) {
-    struct lane *l = record_begin();
+    struct lane *l = record_enter();
     record_dies(l, p);
     twin.free(p);
     record_leave(l);
