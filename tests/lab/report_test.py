@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """`hakmem report`: the page in a real browser, the figures of the JSON in its charts, and the pictures."""
+import html
 import html.parser
 import json
 import os
@@ -240,6 +241,61 @@ class Browser(ReportTest):
             self.assertGreaterEqual(got["text"], 10.5)
             self.assertEqual([round(v, 9) for v, _ in got["marks"]], [0.8766, 1.0567])
             self.assertTrue(all(inside for _, inside in got["marks"]))
+
+    LOOK = """
+        var shown = Array.from(d.querySelectorAll('svg')).filter(function(s){return s.getBoundingClientRect().width>0});
+        function boxes(s, what){ return Array.from(s.querySelectorAll(what)).map(function(t){
+            return {b: t.getBoundingClientRect(), t: t.textContent}; }); }
+        function meet(a, b){ return a.b.left < b.b.right-1 && b.b.left < a.b.right-1 && a.b.top < b.b.bottom-3 && b.b.top < a.b.bottom-3; }
+        function light(c){ var v = c.match(/[0-9.]+/g).slice(0,3).map(function(x){ x/=255;
+            return x<=0.03928 ? x/12.92 : Math.pow((x+0.055)/1.055,2.4); }); return 0.2126*v[0]+0.7152*v[1]+0.0722*v[2]; }
+        function ratio(a, b){ a=light(a); b=light(b); return (Math.max(a,b)+0.05)/(Math.min(a,b)+0.05); }
+        function ground(e){ for(; e; e=e.parentElement){ var c=getComputedStyle(e).backgroundColor; if(!/, 0\\)/.test(c)) return c; } }
+        var touch = [], out = [], least = 99;
+        shown.forEach(function(s){ var t = boxes(s, 'text'), r = s.getBoundingClientRect();
+            t.forEach(function(a, i){ if (a.b.left < r.left-8 || a.b.right > r.right+8) out.push(a.t);
+                for (var k=i+1; k<t.length; k++) if (meet(a, t[k])) touch.push(a.t+' / '+t[k].t); });
+            boxes(s, ':scope > circle, :scope > path:not([data-points]), :scope > rect').forEach(function(m){
+                t.forEach(function(a){ if (meet(a, m)) touch.push(a.t+' / mark'); }); }); });
+        d.querySelectorAll('h1,h2,h3,p,strong,code,summary,th,td,a,svg text').forEach(function(e){
+            if (!e.getBoundingClientRect().width || e.className === 'skip') return; var st = getComputedStyle(e);
+            least = Math.min(least, ratio(e.namespaceURI.indexOf('svg')>0 ? st.fill : st.color, ground(e))); });
+        return {touch: touch, out: out, contrast: least, cut: Array.from(d.querySelectorAll('svg .l')).filter(function(t){
+                    return t.textContent.indexOf('\u2026')>0 && t.getBoundingClientRect().width; }).map(function(t){return t.textContent}),
+                wide: d.documentElement.scrollWidth, window: w.innerWidth, charts: shown.length,
+                size: Math.min.apply(0, shown.map(function(s){ return 11*s.getBoundingClientRect().width/s.viewBox.baseVal.width; })),
+                silent: Array.from(d.querySelectorAll('figure')).filter(function(f){
+                    return f.querySelector('figcaption p').textContent.length < 20 || !f.querySelector('table caption'); }).length,
+                heads: Array.from(d.querySelectorAll('h1,h2,h3')).map(function(h){return +h.tagName[1]}),
+                marks: ['header','nav','main'].map(function(m){return d.querySelectorAll(m).length}), lang: d.documentElement.lang};"""
+
+    def look(self, text, width, *browser):
+        """What a reader sees in a window of that width (which may be less than the browser's least: the page is put into a frame)."""
+        inner = text.replace("&", "&amp;").replace('"', "&quot;")
+        page = (f'<!doctype html><body style="margin:0"><iframe srcdoc="{inner}" style="border:0;width:{width}px;height:800px"></iframe><script>'
+                "addEventListener('load',function(){var w=frames[0],d=w.document,getComputedStyle=w.getComputedStyle.bind(w);"
+                f"document.body.dataset.probe=JSON.stringify((function(){{{self.LOOK}}})())}})</script></body>")
+        with open(self.path("look.html"), "w", encoding="utf-8") as f:
+            f.write(page)
+        done = self.browse(*browser, "--window-size=1400,900", "--virtual-time-budget=2000", "--dump-dom", f"file://{self.path('look.html')}")
+        found = re.findall(r'data-probe="([^"]*)"', done.stdout)
+        self.assertTrue(found, done.stderr[-1000:])
+        return json.loads(html.unescape(found[-1]))
+
+    def test_looks(self):
+        """Nothing overlaps, is cut off or too faint, on a phone, a tablet and a desk; headings, landmarks and a text for every chart."""
+        text = self.report(*(self.save(d, f"{n}.json") for n, d in self.all_documents().items()))
+        for width, browser in ((390, ()), (390, ("--blink-settings=preferredColorScheme=0",)), (700, ()), (820, ()), (1280, ())):
+            got = self.look(text, width, *browser)
+            said = f"{width} {browser}"
+            self.assertEqual(got["window"], width)
+            self.assertLessEqual(got["wide"], width, f"{said}: the page scrolls sideways")
+            self.assertGreaterEqual(got["charts"], 12, said)
+            self.assertEqual((got["touch"], got["out"], got["cut"]), ([], [], []), said)
+            self.assertGreaterEqual(got["contrast"], 4.5, said)
+            self.assertGreaterEqual(got["size"], 9.5, said)
+            self.assertEqual((got["silent"], got["marks"], got["lang"]), (0, [1, 1, 1], "en"))
+            self.assertTrue(all(b <= a + 1 for a, b in zip(got["heads"], got["heads"][1:])) and got["heads"][0] == 1)
 
     def test_light_and_dark(self):
         text = self.report(self.save(ab_document(), "ab.json"))

@@ -61,9 +61,32 @@ const char *unit_text(enum unit unit, double value) {
     return to;
 }
 
+const char *tick_text(enum unit unit, double value) {
+    static char buffer[8][32];
+    static unsigned turn;
+    char *to = buffer[turn++ % 8];
+    const char *full = unit_text(unit, value), *point = strchr(full, '.'), *rest = point ? point + 1 : "";
+    rest += strspn(rest, "0123456789");
+    const char *end = rest;
+    while (point && end > point && (end[-1] == '0' || end[-1] == '.'))
+        if (*--end == '.')
+            break;
+    if (value == 0 || !point)
+        snprintf(to, sizeof buffer[0], "%s", value == 0 ? "0" : full);
+    else
+        snprintf(to, sizeof buffer[0], "%.*s%s", (int)(end - full), full, rest);
+    return to;
+}
+
 struct chart *chart_new(enum chart_kind kind, enum unit unit, const char *key, const char *title) {
     struct chart *c = xmalloc(sizeof *c);
-    *c = (struct chart){.kind = kind, .unit = unit, .key = xstrdup(key), .title = xstrdup(title), .text = xstrdup("")};
+    *c = (struct chart){.kind = kind,
+                        .unit = unit,
+                        .key = xstrdup(key),
+                        .title = xstrdup(title),
+                        .text = xstrdup(""),
+                        .row_name = "Of",
+                        .interval_name = "95 % interval"};
     return c;
 }
 
@@ -118,16 +141,30 @@ void chart_free(struct chart *c) {
 
 static bool has_intervals(const struct chart *c) {
     for (size_t i = 0; i < c->rows; i++)
-        if (isfinite(c->row[i].low) || *c->row[i].remark)
+        if (isfinite(c->row[i].low))
             return true;
     return false;
 }
 
+static bool has_remarks(const struct chart *c) {
+    for (size_t i = 0; i < c->rows; i++)
+        if (*c->row[i].remark)
+            return true;
+    return false;
+}
+
+static void heading(struct text *to, const char *name) { text_add(to, "<th scope=\"col\">%s</th>", name); }
+
 static void table_rows(const struct chart *c, struct text *to) {
-    bool interval = has_intervals(c), named = c->series_used > 1;
-    text_add(to, "<thead><tr><th scope=\"col\">%s</th>%s<th scope=\"col\">Value</th>%s</tr></thead><tbody>\n", "Row",
-             named ? "<th scope=\"col\">Of</th>" : "",
-             interval ? "<th scope=\"col\">95 % interval</th><th scope=\"col\">Finding</th>" : "");
+    bool interval = has_intervals(c), remarks = has_remarks(c), named = c->series_used > 1;
+    const char *value = c->unit == UNIT_RATIO ? "Ratio" : c->unit == UNIT_SHARE ? "Share" : "Number";
+    const char *const name[] = {c->row_name, named ? "Allocator" : NULL, value, interval ? c->interval_name : NULL,
+                                remarks ? "Finding" : NULL};
+    text_add(to, "<thead><tr>");
+    for (size_t i = 0; i < sizeof name / sizeof *name; i++)
+        if (name[i])
+            heading(to, name[i]);
+    text_add(to, "</tr></thead><tbody>\n");
     for (size_t i = 0; i < c->rows; i++) {
         const struct chart_row *r = &c->row[i];
         text_add(to, "<tr><th scope=\"row\">");
@@ -143,7 +180,7 @@ static void table_rows(const struct chart *c, struct text *to) {
             text_add(to, "<td class=\"n\">%s – %s</td>", unit_text(c->unit, r->low), unit_text(c->unit, r->high));
         else if (interval)
             text_add(to, "<td></td>");
-        if (interval) {
+        if (remarks) {
             text_add(to, "<td>");
             text_escape(to, r->remark);
             text_add(to, "</td>");

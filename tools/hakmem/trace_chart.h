@@ -18,6 +18,8 @@ void text_free(struct text *t);
 enum unit { UNIT_RATIO, UNIT_BYTES, UNIT_SECONDS, UNIT_COUNT, UNIT_SHARE };
 /* A value for people; one of eight rotating buffers. */
 const char *unit_text(enum unit unit, double value);
+/* The same for an axis: without decimals that say nothing. */
+const char *tick_text(enum unit unit, double value);
 
 enum chart_kind { CHART_DOTS, CHART_BARS, CHART_LINES };
 enum { SERIES_MOST = 12 };
@@ -40,6 +42,8 @@ struct chart {
     enum unit unit;     /* of values */
     char *key;          /* short name: ids, --chart */
     char *title, *text; /* text: what is seen, for those who do not see it */
+    /* Headings of the table: what a row is of, what low to high is. */
+    const char *row_name, *interval_name;
     char *series[SERIES_MOST];
     size_t series_used;
     struct chart_row *row;

@@ -59,7 +59,7 @@ static double legend_draw(const struct chart *c, struct text *to, double width, 
     if (c->series_used < 2)
         return y;
     for (unsigned i = 0; i < c->series_used; i++) {
-        double need = 24 + 7 * (double)strlen(c->series[i]);
+        double need = 34 + 8 * (double)strlen(c->series[i]); /* the widest of the usual fonts, not the commonest */
         if (x > 4 && x + need > width) {
             x = 4;
             y += LINE;
@@ -87,7 +87,8 @@ static void ticks_x(struct text *to, const struct frame *f, enum unit unit) {
         double x = place(f, v);
         text_add(to, "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" class=\"g\"/>", x, x, f->top, f->bottom);
         if (x - last > 52) {
-            words(to, x, f->bottom + 14, "middle", "t", unit_text(unit, v));
+            words(to, x > f->right - 24 ? f->right : x, f->bottom + 14, x > f->right - 24 ? "end" : "middle", "t",
+                  tick_text(unit, v));
             last = x;
         }
     }
@@ -140,7 +141,7 @@ static struct frame dots_frame(const struct chart *c, double width, double top, 
     least = least < 0.02 ? 0.02 : least;
     double pad = pow(most / least, 0.06) * 1.01;
     bool narrow = width < NARROW;
-    return (struct frame){narrow ? 12 : 230, width - (narrow ? 12 : 70), top, bottom, least / pad, most * pad, true};
+    return (struct frame){narrow ? 12 : 230, width - (narrow ? 52 : 70), top, bottom, least / pad, most * pad, true};
 }
 
 static void ticks_ratio(struct text *to, const struct frame *f) {
@@ -204,12 +205,22 @@ static double dots_draw(const struct chart *c, struct text *to, double width, do
         text_add(to, "</g>\n");
         y += h;
     }
-    return y + 24 - top;
+    words(to, narrow ? width / 2 : (f.left + f.right) / 2, y + 30, "middle", "t",
+          "← less · ratio, 1: the same · more →");
+    return y + 40 - top;
+}
+
+/* Room for the longest label, within reason. */
+static double bars_pad(const struct chart *c, bool narrow) {
+    double most = 6;
+    for (size_t i = 0; i < c->rows; i++)
+        most = fmax(most, (double)strlen(c->row[i].label));
+    return fmin(18 + most * 7, narrow ? 140 : 230);
 }
 
 static double bars_draw(const struct chart *c, struct text *to, double width, double top) {
     bool narrow = width < NARROW;
-    double most = 0, y = top, pad = narrow ? 84 : 230;
+    double most = 0, y = top, pad = bars_pad(c, narrow);
     for (size_t i = 0; i < c->rows; i++)
         most = c->row[i].value > most ? c->row[i].value : most;
     struct frame f = {pad, width - 78, top, top, 0, most > 0 ? most : 1, false};
@@ -218,7 +229,7 @@ static double bars_draw(const struct chart *c, struct text *to, double width, do
         row_data(to, c, r);
         label(to, f.left - 8, y + 13, "end", r->label, pad - 10);
         text_add(to, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"12\" class=\"s%u\"/>", f.left, y + 3,
-                 fmax(place(&f, r->value) - f.left, 0.5), r->series);
+                 r->value > 0 ? fmax(place(&f, r->value) - f.left, 1) : 0, r->series);
         words(to, place(&f, r->value) + 6, y + 13, "start", "t", unit_text(c->unit, r->value));
         text_add(to, "</g>\n");
     }
@@ -255,7 +266,7 @@ static double lines_draw(const struct chart *c, struct text *to, double width, d
     for (double v = 0; v <= limit * 1.0001; v += step) {
         double at = f.bottom - v / limit * (f.bottom - f.top);
         text_add(to, "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" class=\"g\"/>", f.left, f.right, at, at);
-        words(to, f.left - 6, at + 4, "end", "t", unit_text(c->unit, v));
+        words(to, f.left - 6, at + 4, "end", "t", tick_text(c->unit, v));
     }
     ticks_x(to, &f, UNIT_SECONDS);
     for (unsigned s = 0; s < c->series_used; s++)

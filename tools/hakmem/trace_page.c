@@ -21,8 +21,8 @@ static const char page_style[] =
     "p{margin:.4rem 0}.soft,figcaption p{color:var(--soft);font-size:.9rem}"
     "code{font:.85em ui-monospace,monospace;overflow-wrap:anywhere}"
     "figure{margin:1rem 0;padding:.75rem;background:var(--card);border:1px solid var(--rule);border-radius:.5rem}"
-    "svg{display:block;width:100%;height:auto;overflow:visible}.narrow{display:none}"
-    "@media(max-width:600px){.wide{display:none}.narrow{display:block}body{padding:.5rem}}"
+    "svg{display:block;width:100%;height:auto;overflow:visible}.narrow{display:none;max-width:36rem;margin:0 auto}"
+    "@media(max-width:800px){.wide{display:none}.narrow{display:block}}@media(max-width:600px){body{padding:.5rem}}"
     "details{margin-top:.5rem}summary{cursor:pointer;color:var(--soft);padding:.35rem 0}"
     ".scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.875rem}caption{position:absolute;left:-10000px}"
     "th,td{padding:.2rem .75rem .2rem 0;text-align:left;border-bottom:1px solid "
@@ -37,13 +37,15 @@ static const char page_style[] =
 
 /* Style of the drawings; %s stand for foreground, soft, rule and card colours. */
 static void drawing_style(struct text *to, const char *fg, const char *soft, const char *rule, const char *card) {
-    text_add(to,
-             "svg text{font:12px system-ui,Helvetica,Arial,sans-serif;fill:%s}svg .t{fill:%s;font-size:11px}svg "
-             ".h{font-size:15px;font-weight:600}"
-             "svg .g{stroke:%s;stroke-width:1}svg .one{stroke:%s;stroke-width:1.5}svg .band{fill:%s;opacity:.12}svg "
-             ".hit{fill:none;pointer-events:all}"
-             "svg .bg{fill:%s}",
-             fg, soft, rule, soft, soft, card);
+    text_add(
+        to,
+        "svg text{font:12px system-ui,Helvetica,Arial,sans-serif;fill:%s;paint-order:stroke;stroke:%s;stroke-width:"
+        "3px;stroke-linejoin:round}svg .t{fill:%s;font-size:11px}svg "
+        ".h{font-size:15px;font-weight:600}"
+        "svg .g{stroke:%s;stroke-width:1}svg .one{stroke:%s;stroke-width:1.5}svg .band{fill:%s;opacity:.12}svg "
+        ".hit{fill:none;pointer-events:all}"
+        "svg .bg{fill:%s}",
+        fg, card, soft, rule, soft, soft, card);
 }
 
 static void series_style(struct text *to, const char *const *colour) {

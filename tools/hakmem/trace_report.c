@@ -101,6 +101,10 @@ static void section_ab(struct section *s, const json_t *doc) {
     text_escape(&s->intro, string(verdict, "measure"));
     text_add(&s->intro, ": ");
     text_escape(&s->intro, string(verdict, "reason"));
+    text_add(&s->intro, "</p>\n<p>A: ");
+    text_escape(&s->intro, *a ? a : "not named");
+    text_add(&s->intro, ", B: ");
+    text_escape(&s->intro, *b ? b : "not named");
     text_add(&s->intro, "</p>\n");
     command_add(&s->intro, get(doc, "command"));
     char *title = xprintf("%s relative to %s", *b ? b : "B", *a ? a : "A");
@@ -108,6 +112,7 @@ static void section_ab(struct section *s, const json_t *doc) {
     free(title);
     chart_text(c, "Ratio with its 95 % bootstrap interval; 1 is no difference, left is less. Grey: the spread of "
                   "identical runs.");
+    c->row_name = "Measure";
     chart_series(c, "ratio");
     for (size_t i = 0; i < json_array_size(measures); i++) {
         const json_t *m = json_array_get(measures, i);
@@ -143,6 +148,8 @@ static void section_bench(struct section *s, const json_t *doc) {
     const json_t *rows = get(doc, "rows"), *means = get(doc, "geomeans");
     s->title = xstrdup("Benches relative to libc");
     struct chart *mean = section_chart(s, CHART_DOTS, UNIT_RATIO, "means", "Geometric means relative to libc");
+    chart_text(mean, "Over all benches; 1 is libc, left is less.");
+    mean->row_name = "Measure";
     for (size_t i = 0; i < json_array_size(means); i++) {
         const json_t *m = json_array_get(means, i);
         chart_row(mean, bench_measure(string(m, "measure")), chart_series(mean, string(m, "label")), number(m, "ratio"),
@@ -162,6 +169,7 @@ static void section_bench(struct section *s, const json_t *doc) {
         free(title);
         chart_text(c, "Ratio with its 95 % interval; 1 is libc, left is less. libc' is libc again: what no difference "
                       "looks like.");
+        c->row_name = "Bench";
         char *name = xprintf("%s %s", string(row, "bench"), string(row, "case"));
         for (size_t k = 0; k < json_array_size(ratios); k++) {
             const json_t *r = json_array_get(ratios, k);
@@ -172,17 +180,42 @@ static void section_bench(struct section *s, const json_t *doc) {
     }
 }
 
+/* "to 1.25 KiB": sizes differ by less than what bytes_text shows. */
+static char *size_label(double bytes) {
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    size_t u = 0;
+    for (; bytes >= 1024 && u < 4; u++)
+        bytes /= 1024;
+    return xprintf("to %.5g %s", bytes, units[u]);
+}
+
 static void bars_of(struct section *s, const json_t *rows, const char *key, const char *title, const char *label,
                     const char *value, enum unit unit) {
     struct chart *c = section_chart(s, CHART_BARS, unit, key, title);
-    for (size_t i = 0; i < json_array_size(rows); i++) {
+    size_t n = json_array_size(rows), top = 0;
+    double sum = 0;
+    while (n && number(json_array_get(rows, n - 1), value) == 0) /* a histogram ends with its last block */
+        n--;
+    c->row_name = strcmp(label, "to") == 0 ? "Size" : strcmp(label, "scheme") == 0 ? "Scheme" : "Lived";
+    for (size_t i = 0; i < n; i++) {
         const json_t *row = json_array_get(rows, i), *name = get(row, label);
-        char *text = json_is_string(name)                                        ? xstrdup(json_string_value(name))
-                     : strcmp(label, "below_seconds") == 0 && json_is_null(name) ? xstrdup("longer")
-                     : strcmp(label, "below_seconds") == 0 ? xprintf("under %s", seconds_text(json_number_value(name)))
-                                                           : xprintf("to %s", bytes_text(json_number_value(name)));
+        double v = json_number_value(name);
+        char *text = json_is_string(name)                 ? xstrdup(json_string_value(name))
+                     : strcmp(label, "to") == 0           ? size_label(v)
+                     : json_is_null(name) || !isfinite(v) ? xstrdup("longer")
+                                                          : xprintf("under %s", tick_text(UNIT_SECONDS, v));
         chart_row(c, text, 0, number(row, value), (double)NAN, (double)NAN, "");
+        sum += number(row, value);
+        top = c->row[c->rows - 1].value > c->row[top].value ? c->rows - 1 : top;
         free(text);
+    }
+    if (c->rows && unit == UNIT_COUNT && sum > 0) {
+        char *plain = xprintf("The longest bar, %s: %s of %s blocks, %.0f %%.", c->row[top].label,
+                              count_text(c->row[top].value), count_text(sum), 100 * c->row[top].value / sum);
+        chart_text(c, plain);
+        free(plain);
+    } else if (c->rows) {
+        chart_text(c, "What is lost to rounding sizes up, as a share of the bytes asked for.");
     }
 }
 
@@ -196,21 +229,28 @@ static void curve_of(struct chart *c, const char *series, const json_t *rows, si
     }
 }
 
+static const char *threads_text(double n) {
+    static char text[48];
+    snprintf(text, sizeof text, n == 1 ? "%.0f thread" : "%.0f threads", n);
+    return text;
+}
+
 static void section_trace(struct section *s, const json_t *doc) {
     s->title = xprintf("Memory of %s", string(doc, "program"));
     command_add(&s->intro, get(doc, "args"));
     text_add(&s->intro,
-             "<p>Peak live <strong>%s</strong> in %s blocks; %s blocks asked for by %.0f threads, %s in all; %.2f %% "
+             "<p>Peak live <strong>%s</strong> in %s blocks; %s blocks asked for by %s, %s in all; %.2f %% "
              "were freed by another "
              "thread.</p>\n",
              bytes_text(number(doc, "peak_live_bytes")), count_text(number(doc, "peak_live_blocks")),
-             count_text(number(doc, "blocks")), number(doc, "threads"), bytes_text(number(doc, "requested_bytes")),
-             number(get(doc, "cross_thread"), "share") * 100);
+             count_text(number(doc, "blocks")), threads_text(number(doc, "threads")),
+             bytes_text(number(doc, "requested_bytes")), number(get(doc, "cross_thread"), "share") * 100);
     struct chart *c = section_chart(s, CHART_LINES, UNIT_BYTES, "memory", "Memory over time");
     chart_text(c, "RSS of the process, and the bytes that it had asked for and not yet freed.");
     curve_of(c, "RSS", get(doc, "samples"), 1);
     curve_of(c, "live bytes", get(doc, "live_over_time"), 1);
     c = section_chart(s, CHART_LINES, UNIT_COUNT, "faults", "Page faults over time");
+    chart_text(c, "Minor and major faults since the process began.");
     curve_of(c, "page faults", get(doc, "samples"), 2);
     bars_of(s, get(doc, "sizes"), "sizes", "Blocks asked for, by size", "to", "blocks", UNIT_COUNT);
     bars_of(s, get(doc, "sizes"), "sizes-live", "Blocks live at the peak, by size", "to", "live_at_peak", UNIT_COUNT);
@@ -234,20 +274,24 @@ static void replay_dots(struct section *s, const json_t *all, const char *measur
         }
         chart_row(c, string(a, "name"), 0, number(a, measure) / base, low, high, "");
     }
-    chart_text(c, "Median of the replays; the whiskers are the least and the greatest.");
+    chart_text(c,
+               "Median of the replays, relative to the first allocator; the whiskers are the least and the greatest.");
+    c->row_name = "Allocator";
+    c->interval_name = "Least to greatest";
 }
 
 static void section_replay(struct section *s, const json_t *doc) {
     const json_t *all = get(doc, "allocators");
     s->title = xprintf("Replay of %s", string(doc, "program"));
     command_add(&s->intro, get(doc, "args"));
-    text_add(&s->intro, "<p>%s operations by %.0f threads, peak live %s; relative to %s.</p>\n",
-             count_text(number(doc, "operations")), number(doc, "threads"),
+    text_add(&s->intro, "<p>%s operations by %s, peak live %s; relative to %s.</p>\n",
+             count_text(number(doc, "operations")), threads_text(number(doc, "threads")),
              bytes_text(number(doc, "recorded_peak_live")), string(json_array_get(all, 0), "name"));
     replay_dots(s, all, "peak_rss", "replay-rss", "Peak RSS above the replayer's own");
     replay_dots(s, all, "wall", "replay-wall", "Wall time of the replay");
     replay_dots(s, all, "faults", "replay-faults", "Page faults of the replay");
     struct chart *c = section_chart(s, CHART_LINES, UNIT_BYTES, "replay-memory", "RSS over time");
+    chart_text(c, "RSS above the replayer's own, in the first replay under each allocator.");
     for (size_t i = 0; i < json_array_size(all) && i < SERIES_MOST; i++)
         curve_of(c, string(json_array_get(all, i), "name"), get(json_array_get(all, i), "samples"), 1);
 }
