@@ -130,6 +130,77 @@ static void mode_fork(void) {
     }
 }
 
+/* Blocks of BLOCK + i bytes, for those who must say which part of a program was recorded. */
+static void mark_work(size_t i) {
+    void **block = calloc((size_t)turns, sizeof *block);
+    for (long k = 0; k < turns; k++)
+        block[k] = malloc(BLOCK + i);
+    for (long k = 0; k < turns; k++)
+        free(block[k]);
+    free(block);
+}
+
+/* Threads that never end. */
+static _Atomic long asleep;
+static void *sleeper(void *unused) {
+    mark_work(1);
+    asleep++;
+    for (;;)
+        pause();
+    return unused;
+}
+
+static void mode_asleep(void) {
+    pthread_t t;
+    for (int i = 0; i < 4; i++)
+        pthread_create(&t, NULL, sleeper, NULL);
+    while (asleep < 4)
+        usleep(1000);
+    mark_work(0);
+}
+
+static void *hundred(void *unused) {
+    for (int i = 0; i < 100; i++)
+        free(malloc(BLOCK + 1));
+    return unused;
+}
+
+/* N threads at once. */
+static void mode_crowd(void) {
+    pthread_t *t = calloc((size_t)turns, sizeof *t);
+    pthread_attr_t small;
+    pthread_attr_init(&small);
+    pthread_attr_setstacksize(&small, 65536);
+    for (long i = 0; i < turns; i++)
+        if (pthread_create(&t[i], &small, hundred, NULL) != 0)
+            _exit(9);
+    for (long i = 0; i < turns; i++)
+        pthread_join(t[i], NULL);
+    free(t);
+}
+
+/* Whatever a daemon does: it forks twice, closes every descriptor, changes its folder; if it may, its root or its user. */
+static void mode_daemon(int leave) {
+    mark_work(0);
+    if (fork() != 0)
+        _exit(0);
+    setsid();
+    mark_work(1);
+    if (leave == 'r' && (chroot("/proc/self/fdinfo") != 0 || chdir("/") != 0))
+        _exit(9);
+    if (leave == 'u' && (setgid(65534) != 0 || setuid(65534) != 0))
+        _exit(9);
+    if (fork() != 0)
+        _exit(0);
+    for (int fd = 0; fd < 1024; fd++)
+        close(fd);
+    (void)!chdir("/");
+    mark_work(2);
+}
+static void mode_plain_daemon(void) { mode_daemon(0); }
+static void mode_user_daemon(void) { mode_daemon('u'); }
+static void mode_root_daemon(void) { mode_daemon('r'); }
+
 static void end(const char *how) {
     if (strcmp(how, "_exit") == 0)
         _exit(3);
@@ -147,8 +218,10 @@ int main(int argc, char **argv) {
     static const struct {
         const char *name;
         void (*run)(void);
-    } mode[] = {{"stack", mode_stack}, {"pair", mode_pair},   {"churn", mode_churn},
-                {"kinds", mode_kinds}, {"large", mode_large}, {"fork", mode_fork}};
+    } mode[] = {{"stack", mode_stack},      {"pair", mode_pair},         {"churn", mode_churn},
+                {"kinds", mode_kinds},      {"large", mode_large},       {"fork", mode_fork},
+                {"asleep", mode_asleep},    {"crowd", mode_crowd},       {"daemon", mode_plain_daemon},
+                {"user", mode_user_daemon}, {"chroot", mode_root_daemon}};
     if (argc < 3)
         return 2;
     turns = strtol(argv[2], NULL, 10);

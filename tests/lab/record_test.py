@@ -178,6 +178,50 @@ class Ends(RecordTest):
         s = self.trace(self.record("/bin/sh", "-c", f"(sleep 0.3; {PROG} stack 4000) & exit 0"))
         self.assertIn({"size": 100, "blocks": 4000}, s["top_sizes"])
 
+    def every_size(self, out):
+        """Blocks by size over all processes of a recording."""
+        sizes = {}
+        for p in json.loads(self.tool("trace", "--json", "--all", out).stdout):
+            self.assertEqual(count(p, "unknown_frees", "missed_frees"), [0, 0])
+            for row in p["top_sizes"]:
+                sizes[row["size"]] = sizes.get(row["size"], 0) + row["blocks"]
+        return sizes
+
+    def test_threads_that_never_end(self):
+        for end, status in (("exit", 0), ("_exit", 3), ("segv", 139), ("kill", 137)):
+            sizes = self.every_size(self.record(PROG, "asleep", 3000, end, status=status))
+            self.assertEqual((sizes[100], sizes[101]), (3000, 12000), end)
+
+    def test_thousand_threads(self):
+        self.assertEqual(self.every_size(self.record(PROG, "crowd", 1000))[101], 100000)
+
+    def test_daemons(self):
+        """Two forks, every descriptor closed, another folder; and root given up on the way."""
+        for mode in ("daemon", *(["user"] if os.geteuid() == 0 else [])):
+            sizes = self.every_size(self.record(PROG, mode, 3000))
+            self.assertEqual([sizes.get(100 + i) for i in range(3)], [3000] * 3, mode)
+
+    @unittest.skipUnless(os.geteuid() == 0, "chroot needs root")
+    def test_out_of_reach(self):
+        """A process that cannot reach the scratch folder any more is not silently missing."""
+        out = self.path("c.hkt")
+        done = self.tool("record", "-o", out, "--", PROG, "chroot", 3000)
+        self.assertIn("1 forked process could NOT be recorded", done.stderr)
+        self.assertEqual(self.every_size(out)[101], 3000)
+
+    def test_loaded_library(self):
+        """Blocks of a library's constructor, given back by its destructor."""
+        if not shutil.which("cc"):
+            self.skipTest("no C compiler")
+        lib = self.path("late.so")
+        code = ("#include <stdlib.h>\nstatic void *p[500];\n"
+                "__attribute__((constructor)) void a(void) { for (int i = 0; i < 500; i++) p[i] = malloc(7777); }\n"
+                "__attribute__((destructor)) void b(void) { for (int i = 0; i < 500; i++) free(p[i]); }\n")
+        subprocess.run(["cc", "-shared", "-fPIC", "-fno-builtin", "-xc", "-", "-o", lib], input=code, text=True, check=True)
+        load = f"import ctypes, _ctypes; _ctypes.dlclose(ctypes.CDLL({lib!r})._handle)"
+        s = self.trace(self.record("/usr/bin/python3", "-c", load, env={**os.environ, "PYTHONMALLOC": "malloc"}), "--process", "python")
+        self.assertIn({"size": 7777, "blocks": 500}, s["top_sizes"])
+
     def test_interrupt(self):
         """Ctrl-C ends the program; what it did until then is in the file, which is complete."""
         out = self.path("i.hkt")

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -81,6 +82,8 @@ static char *scratch_make(const char *wanted, uint64_t *room) {
         }
         char *dir = xprintf("%s/hakmem-record-XXXXXX", choice[i]);
         if (mkdtemp(dir)) {
+            if (geteuid() == 0) /* a program that gives up being root still makes its files here */
+                chmod(dir, 01733);
             *room = (uint64_t)fs.f_bavail * fs.f_frsize;
             return dir;
         }
@@ -156,11 +159,11 @@ static json_t *end_block(struct collector *c, struct trace_writer *w, char **com
     double ticks = (double)(to.stamp - from.stamp) / (to.seconds - from.seconds);
     char begin[24];
     snprintf(begin, sizeof begin, "%llu", (unsigned long long)from.stamp);
-    return json_pack("{s:i,s:o,s:f,s:s,s:s,s:f,s:i,s:I,s:I,s:I,s:I,s:o}", "hakmem_record", 1, "command", argv,
+    return json_pack("{s:i,s:o,s:f,s:s,s:s,s:f,s:i,s:I,s:I,s:I,s:I,s:I,s:o}", "hakmem_record", 1, "command", argv,
                      "ticks_per_second", ticks, "begin", begin, "library", lib ? lib : "", "wall",
                      to.seconds - from.seconds, "status", status, "events", (json_int_t)w->events, "lost",
-                     (json_int_t)t.lost, "untracked", (json_int_t)t.untracked, "processes", (json_int_t)t.processes,
-                     "machine", machine_facts());
+                     (json_int_t)t.lost, "untracked", (json_int_t)t.untracked, "unrecorded", (json_int_t)t.unrecorded,
+                     "processes", (json_int_t)t.processes, "machine", machine_facts());
 }
 
 static int exit_status(int status) {
@@ -178,6 +181,13 @@ static void record_report(const struct record_options *o, const json_t *end, con
             (long long)json_integer_value(json_object_get(end, "processes")), o->out, bytes_text((double)w->bytes),
             events > 0 ? (double)w->bytes / events : 0);
     fprintf(stderr, lost > 0 ? "; %s events were LOST\n" : "\n", count_text(lost));
+    double missed = json_number_value(json_object_get(end, "unrecorded"));
+    if (missed > 0)
+        fprintf(
+            stderr,
+            "hakmem record: %.0f forked process%s could NOT be recorded, out of reach of the scratch folder (chroot) "
+            "or of file descriptors\n",
+            missed, missed > 1 ? "es" : "");
     if (WIFSIGNALED(status))
         fprintf(stderr, "hakmem record: the program was ended by signal %d (%s); all it did until then is recorded\n",
                 WTERMSIG(status), strsignal(WTERMSIG(status)));

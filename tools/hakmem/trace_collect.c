@@ -39,7 +39,7 @@ struct collector {
     struct image **image;
     size_t images, live;
     double begun, sample_due;
-    uint64_t lost, untracked, room; /* room: bytes free in dir at the start */
+    uint64_t lost, untracked, unrecorded, room; /* room: bytes free in dir at the start */
     struct wire_slot *scratch;
 };
 
@@ -95,17 +95,32 @@ static void image_announce(struct collector *c, struct image *m) {
     m->announced = true;
 }
 
+/* Others may put files into the folder when root records: the file must be of the size that it claims, and name a process of its owner's
+ * or one that has ended. */
+static bool image_honest(const struct wire_head *h, const struct stat *file) {
+    char path[48];
+    unsigned real, effective, saved, fs;
+    if (!S_ISREG(file->st_mode) || h->slots > WIRE_SLOTS_MAX || (uint64_t)file->st_size != wire_file_bytes(h->slots))
+        return false;
+    snprintf(path, sizeof path, "/proc/%u/status", h->pid);
+    char *status = file->st_uid == geteuid() ? NULL : read_file(path, NULL);
+    const char *uid = status ? strstr(status, "\nUid:") : NULL;
+    bool honest = !status ||
+                  (uid && sscanf(uid, "\nUid: %u %u %u %u", &real, &effective, &saved, &fs) == 4 && fs == file->st_uid);
+    free(status);
+    return honest;
+}
+
 static struct image *image_open(struct collector *c, const char *name) {
     char path[512];
     struct stat st;
     snprintf(path, sizeof path, "%s/%s", c->dir, name);
-    int fd = open(path, O_RDWR | O_CLOEXEC);
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0)
         return NULL;
     void *at = MAP_FAILED;
-    uint64_t magic = 0; /* until it is there the file is being made: the next look will find it */
-    if (pread(fd, &magic, sizeof magic, 0) == sizeof magic && magic == WIRE_MAGIC && fstat(fd, &st) == 0 &&
-        st.st_size > WIRE_SLOTS_AT)
+    struct wire_head h = {.magic = 0}; /* until it is there the file is being made: the next look will find it */
+    if (pread(fd, &h, sizeof h, 0) == sizeof h && h.magic == WIRE_MAGIC && fstat(fd, &st) == 0 && image_honest(&h, &st))
         at = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (at == MAP_FAILED) {
         close(fd);
@@ -273,6 +288,7 @@ static void image_end(struct collector *c, struct image *m) {
         trace_put_json(c->to, TRACE_SAMPLES, m->stream, m->samples);
     c->lost += atomic_load_explicit(&m->head->lost, memory_order_relaxed);
     c->untracked += atomic_load_explicit(&m->head->untracked, memory_order_relaxed);
+    c->unrecorded += atomic_load_explicit(&m->head->unrecorded, memory_order_relaxed);
     char path[512];
     snprintf(path, sizeof path, "%s/%s", c->dir, m->name);
     unlink(path);
@@ -344,7 +360,7 @@ void collect_finish(struct collector *c) {
 }
 
 struct collect_totals collect_totals(const struct collector *c) {
-    return (struct collect_totals){.processes = c->images, .lost = c->lost, .untracked = c->untracked};
+    return (struct collect_totals){c->images, c->lost, c->untracked, c->unrecorded};
 }
 
 void collect_close(struct collector *c) {

@@ -18,7 +18,7 @@ void collect_finish(struct collector *c);
 /* Totals for the last block. */
 struct collect_totals {
     size_t processes;
-    uint64_t lost, untracked;
+    uint64_t lost, untracked, unrecorded;
 };
 struct collect_totals collect_totals(const struct collector *c);
 void collect_close(struct collector *c);

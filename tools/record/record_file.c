@@ -134,8 +134,10 @@ static void file_refork(void) {
     if (record_live->generation == 0) {
         struct wire_head *before = head;
         size_t size = wire_file_bytes(before->slots);
-        if (!file_open(before))
+        if (!file_open(before)) {
             off = 1;
+            atomic_fetch_add_explicit(&before->unrecorded, 1, memory_order_relaxed);
+        }
         munmap(before, size);
         record_live->generation = ++generations;
     }

@@ -87,6 +87,7 @@ struct wire_head {
     _Atomic uint32_t threads; /* serial numbers given out */
     _Atomic uint32_t ready;   /* the fields above are filled in */
     _Atomic uint32_t parent_gone;
+    _Atomic uint32_t unrecorded; /* forked children that could not make a file of their own */
     _Atomic uint32_t narrow; /* the scratch folder is nearly full: only the first WIRE_SLOTS_MIN slots may be claimed */
     _Atomic uint32_t state[WIRE_SLOTS_MAX];
     char exe[WIRE_PATH];
