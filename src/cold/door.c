@@ -29,7 +29,7 @@ enum { TICK_EVENTS = 64, TICK_SOON = 8 /* when there is more to do */, SHRINK_EP
 HAK_COLD static void tick(struct thread_cache *t, struct heap *h) {
     remote_flush(h);
     if (purge_tick()) {
-        h->events |= TICK_EVENTS - TICK_SOON;
+        hak_store_rlx(&h->events, h->events | (TICK_EVENTS - TICK_SOON));
     }
     if (purge_epoch() - h->shrunk > SHRINK_EPOCHS) {
         h->shrunk = purge_epoch();
@@ -43,7 +43,9 @@ static void leave(struct thread_cache *t, struct heap *h) {
         t->busy--;
         return;
     }
-    if (HAK_UNLIKELY(++h->events % TICK_EVENTS == 0 || span_dirty() > BIG_DIRTY)) {
+    uint32_t events = h->events + 1;
+    hak_store_rlx(&h->events, events);
+    if (HAK_UNLIKELY(events % TICK_EVENTS == 0 || span_dirty() > BIG_DIRTY)) {
         tick(t, h);
     }
     t->busy--;

@@ -71,6 +71,7 @@ static void adopt(struct heap *h) {
     h->nspare = 0;
     h->ndeferred = 0;
     h->cache = 0;
+    h->robbed = false;
     heap_release(h);
 }
 

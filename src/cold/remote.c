@@ -12,6 +12,8 @@
 #include "cold/slab.h"
 #include "layout/lookup.h"
 
+#include <string.h>
+
 enum { BACKLOG_BYTES = 1 << 20 };
 
 static void chunk_seal(struct chunk *k, uint32_t n, size_t bytes) { k->slot[1] = (uintptr_t)n << 32 | bytes; }
@@ -45,9 +47,8 @@ void remote_settle_one(void *p, uint32_t word) {
 }
 
 /* Almost always every block is still the owner's: one lock for all of them. Those of slabs that were given to another heap go by owner. */
-static void settle_chunk(struct heap *owner, struct chunk *k) {
-    uintptr_t *v = &k->slot[REMOTE_FIRST];
-    for (unsigned n = slab_settle_mixed(owner, v, chunk_blocks(k)); n;) {
+static void settle_sorted(struct heap *owner, uintptr_t *v, unsigned n) {
+    for (n = slab_settle_mixed(owner, v, n); n;) {
         uint32_t word = hak_word_hot((void *)v[0]);
         if (HAK_UNLIKELY(word == 0 || (word & 0xff) >= HAK_CLASSES)) {
             remote_settle_one((void *)v[0], word); /* ends the program */
@@ -56,10 +57,19 @@ static void settle_chunk(struct heap *owner, struct chunk *k) {
     }
 }
 
+void remote_settle(struct heap *owner, const uintptr_t *v, unsigned n) {
+    uintptr_t copy[HAK_CHUNK_SLOTS];
+    for (unsigned len; n; v += len, n -= len) {
+        len = n < HAK_CHUNK_SLOTS ? n : HAK_CHUNK_SLOTS;
+        memcpy(copy, v, len * sizeof *v);
+        settle_sorted(owner, copy, len);
+    }
+}
+
 void remote_help(struct heap *helper, struct heap *owner) {
     for (struct chunk *k = inbox_take(owner), *next; k; k = next) {
         next = chunk_prev(k);
-        settle_chunk(owner, k);
+        settle_sorted(owner, &k->slot[REMOTE_FIRST], chunk_blocks(k));
         chunk_put(helper, k);
     }
 }

@@ -34,6 +34,8 @@ HAK_INLINE bool remote_store(struct heap *h, void *p, uint32_t word) {
 }
 /* Settles p, whose map word is word, straight into its owner's bitmap. Any thread, with or without a heap. */
 HAK_HIDDEN void remote_settle_one(void *p, uint32_t word);
+/* Settles v[0..n), most of them the owner's, each into the slab that it lies in. Any thread, no lock held. */
+HAK_HIDDEN void remote_settle(struct heap *owner, const uintptr_t *v, unsigned n);
 /* Sends whatever h's outboxes hold. Owner of h. */
 HAK_HIDDEN void remote_flush(struct heap *h);
 /* Takes the whole inbox and frees each block as its owner. Owner of h. */

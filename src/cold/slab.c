@@ -8,9 +8,11 @@
 #include "base/bits.h"
 #include "base/print.h"
 #include "cold/purge.h"
+#include "cold/remote.h"
 #include "cold/slab_list.h"
 #include "cold/span.h"
 #include "cold/steal.h"
+#include "cold/takeover.h"
 #include "layout/lookup.h"
 
 #include <string.h>
@@ -239,7 +241,7 @@ unsigned slab_take(struct heap *h, unsigned cls, uintptr_t *out, unsigned want) 
             }
             return n;
         }
-        if (!steal_slab(h, cls) && !slab_new(h, cls)) {
+        if (!steal_slab(h, cls) && !takeover_slab(h, cls) && !slab_new(h, cls)) {
             return 0;
         }
     }
@@ -249,21 +251,6 @@ HAK_COLD HAK_NORETURN static void corrupt(uintptr_t p) {
     uint32_t u = slab_head(unit_of((void *)p));
     bool start = slab_block_start(u, (void *)p);
     hak_die(start ? "hakmem: free(): double free or corruption %p" : "hakmem: free(): invalid pointer %p", (void *)p);
-}
-
-void slab_drop_current(struct heap *h, unsigned cls) {
-    hak_lock_take(&h->lock);
-    uint32_t u = h->current[cls];
-    uint8_t units = 0;
-    if (u && slab_at(u)->avail == slab_at(u)->nobj) {
-        units = slab_at(u)->units;
-        h->current[cls] = 0;
-        slab_retire_locked(h, u);
-    }
-    hak_lock_drop(&h->lock);
-    if (units) {
-        span_free(u, units, true);
-    }
 }
 
 /* Marks block k of the slab at u free. */
@@ -368,12 +355,26 @@ static unsigned settle_run(struct heap *h, uint32_t size, uint64_t recip, const 
     return len;
 }
 
+/* Heap lock held. Some of them lie in a slab that was taken over while they waited in a magazine. */
+HAK_COLD static bool has_strangers(const struct heap *h, const uintptr_t *v, unsigned n) {
+    uint32_t any = 0;
+    for (unsigned i = 0; i < n; i++) {
+        any |= hak_word_hot((void *)v[i]) >> 8 ^ h->id;
+    }
+    return any != 0;
+}
+
 void slab_settle(struct heap *h, unsigned cls, const uintptr_t *v, unsigned n) {
     struct released r;
     r.n = 0;
     uint32_t size = hak_class[cls].size;
     uint64_t recip = hak_class[cls].recip;
     hak_lock_take(&h->lock);
+    if (HAK_UNLIKELY(h->robbed) && has_strangers(h, v, n)) {
+        hak_lock_drop(&h->lock);
+        remote_settle(h, v, n);
+        return;
+    }
     h->free_bytes += (size_t)n * size;
     for (unsigned i = 0; i < n;) {
         unsigned len = n - i >= RUN_MIN ? settle_run(h, size, recip, v + i, n - i, &r) : 0;
@@ -431,20 +432,4 @@ bool slab_block_free(uint32_t u, const void *p) {
     const struct slab *s = slab_at(u);
     uint32_t i = (uint32_t)(((uint64_t)off * hak_class[s->cls].recip) >> 32);
     return i >= s->bump || (slab_bits(u)[i >> 6] >> (i & 63) & 1);
-}
-
-void slab_release_all(struct heap *h) {
-    for (;;) {
-        hak_lock_take(&h->lock);
-        uint32_t u = h->own;
-        uint8_t units = u ? slab_at(u)->units : 0;
-        if (u) {
-            slab_retire_locked(h, u);
-        }
-        hak_lock_drop(&h->lock);
-        if (!u) {
-            return;
-        }
-        span_free(u, units, true);
-    }
 }

@@ -13,7 +13,7 @@
  * that pops ascend. Returns n, 0 when memory is out. Any thread; takes the heap's lock. */
 HAK_HIDDEN unsigned slab_take(struct heap *h, unsigned cls, uintptr_t *out, unsigned want);
 
-/* Puts blocks v[0..n) of class cls, all in slabs of h, back into their bitmaps. A block that is there already, or no block's start, ends
+/* Puts blocks v[0..n) of class cls, all in slabs of h (or of others, when h was robbed), back into their bitmaps. A block that is there already, or no block's start, ends
  * the program. Slabs that become wholly free go back to the span allocator. Any thread; takes the heap's lock. */
 HAK_HIDDEN void slab_settle(struct heap *h, unsigned cls, const uintptr_t *v, unsigned n);
 

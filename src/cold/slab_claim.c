@@ -1,4 +1,4 @@
-/* cold/slab_claim.c : the free pages of a partial slab, taken out of use while they go back to the kernel.              L2
+/* cold/slab_claim.c : the free pages of a partial slab, taken out of use while they go back to the kernel; slabs that go as a whole.  L2
  * Owns       nothing: bits move from the bitmap to a claim and back         Threads  any, under the heap's lock
  * Invariant  a claimed block is in no bitmap, so nobody can be handed it while its page is being given back
  * Test       unit/slab, stress/limits */
@@ -136,4 +136,35 @@ uint8_t slab_retire_current(struct heap *h, uint32_t unit) {
     }
     hak_lock_drop(&h->lock);
     return units;
+}
+
+void slab_drop_current(struct heap *h, unsigned cls) {
+    hak_lock_take(&h->lock);
+    uint32_t u = h->current[cls];
+    uint8_t units = 0;
+    if (u && slab_at(u)->avail == slab_at(u)->nobj) {
+        units = slab_at(u)->units;
+        h->current[cls] = 0;
+        slab_retire_locked(h, u);
+    }
+    hak_lock_drop(&h->lock);
+    if (units) {
+        span_free(u, units, true);
+    }
+}
+
+void slab_release_all(struct heap *h) {
+    for (;;) {
+        hak_lock_take(&h->lock);
+        uint32_t u = h->own;
+        uint8_t units = u ? slab_at(u)->units : 0;
+        if (u) {
+            slab_retire_locked(h, u);
+        }
+        hak_lock_drop(&h->lock);
+        if (!u) {
+            return;
+        }
+        span_free(u, units, true);
+    }
 }

@@ -1,10 +1,12 @@
 /* cold/steal.c : slabs of heaps whose thread has ended serve running threads, before these touch new memory.            L2
- * Owns       the hints          Reads  heap.idle of others          Never touches  blocks, magazines
- * Threads    the owner of the heap that needs a slab. Its own lock is held, the idle heap's is only tried, for they are of one rank.
- * Invariant  a unit's owner changes only while its heap's lock is held and no thread has that heap (heap.cache == NULL)
- * Why a free that compares a map word with its own heap's key needs no more than that: words become this key only by this thread, and cease
- * to be it only while no thread has the heap; the thread that gets it next took the lock after. Whoever finds another heap's word without the
- * lock has a hint only: slab_settle_mixed(), the claims of pages and the statistics look again under the lock.
+ * Owns       the hints; every change of a unit's owner          Reads  heap.idle of others          Never touches  blocks, magazines
+ * Threads    the owner of the heap that needs a slab. Its own lock is held, the other heap's is only tried, for they are of one rank.
+ * Invariant  a unit's owner changes only under both heaps' locks; when a thread has the old one (takeover.c), that is marked robbed
+ * Why a free that compares a map word with its own heap's key needs no more than that: words become this key only by this thread. When it finds
+ * its key, it pushes on its magazine; the slab may be another heap's by then, or become it while the block waits there. A pop does not care. A
+ * settle does: it takes the lock that the change was made under, finds the mark, and sorts (slab_settle()). While no thread has the heap there
+ * is no magazine. Whoever finds another heap's word without the lock has a hint only: slab_settle_mixed(), the claims of pages and the
+ * statistics look again under the lock.
  * Decision   docs/decisions/015          Test  unit/steal, stress/inherit */
 #include "cold/steal.h"
 #include "base/bits.h"
@@ -64,11 +66,15 @@ static void hand_over(struct heap *h, struct heap *v, uint32_t u) {
     slab_relist(h, u);
 }
 
-static bool steal_from(struct heap *h, struct heap *v, unsigned cls) {
+bool steal_from(struct heap *h, struct heap *v, unsigned cls, bool living) {
     uint32_t u = 0;
+    if (!promising(v, cls)) {
+        return false;
+    }
     hak_lock_take(&h->lock);
     if (h->cache && hak_lock_try(&v->lock)) {
-        if (!v->cache && (u = find(v, cls)) != 0) {
+        if ((living || !v->cache) && (u = find(v, cls)) != 0) {
+            v->robbed |= v->cache != 0;
             hand_over(h, v, u);
         }
         hak_lock_drop_tried(&v->lock);
@@ -85,7 +91,7 @@ static bool try_heap(struct heap *h, struct heap *v, unsigned cls) {
     if (remote_pending(v)) {
         remote_help(h, v);
     }
-    return promising(v, cls) && steal_from(h, v, cls);
+    return steal_from(h, v, cls, false);
 }
 
 bool steal_slab(struct heap *h, unsigned cls) {

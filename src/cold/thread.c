@@ -25,6 +25,7 @@ void thread_flush(struct thread_cache *t, struct heap *h) {
 static void set_cache(struct heap *h, struct thread_cache *t) {
     hak_lock_take(&h->lock);
     h->cache = t;
+    h->robbed = false; /* its magazines are empty */
     hak_lock_drop(&h->lock);
 }
 

@@ -71,7 +71,7 @@ static void check_chunk(struct verify *v, const struct heap *h, unsigned cls, ui
     VERIFY(v, end >= start && start[-1] == 0, "heap %u: class %u: a chunk without its bottom", h->id, cls);
     for (uintptr_t *slot = start; slot < end; slot++) {
         unsigned c = check_waiting(v, (void *)*slot, h->id, "a magazine");
-        VERIFY(v, c == HAK_CLASSES || verify_word((void *)*slot) == (h->id << 8 | cls),
+        VERIFY(v, c == cls && (h->robbed || verify_word((void *)*slot) >> 8 == h->id),
                "heap %u: %p in the magazine of class %u has word %x", h->id, (void *)*slot, cls,
                verify_word((void *)*slot));
     }

@@ -27,12 +27,15 @@ struct heap {
     struct chunk *inbox HAK_ALIGNED(HAK_CACHE_LINE); /* atomic: remote frees, pushed by CAS, taken by exchange */
     size_t backlog;                                  /* atomic: bytes in the inbox */
     hak_lock lock HAK_ALIGNED(HAK_CACHE_LINE);
-    uint32_t id;                                 /* const */
-    uint8_t kind;                                /* const: enum heap_kind */
-    bool idle;                                   /* lock: list   no thread owns it */
-    struct thread_cache *cache;                  /* lock: heap   the owner's TLS, NULL when idle */
-    struct heap *next_idle;                      /* lock: list */
-    uint32_t current[HAK_CLASSES];               /* lock: heap   slab whose bump range is used, 0 for none */
+    uint32_t id;                   /* const */
+    uint8_t kind;                  /* const: enum heap_kind */
+    bool idle;                     /* lock: list   no thread owns it */
+    struct thread_cache *cache;    /* lock: heap   the owner's TLS, NULL when idle */
+    struct heap *next_idle;        /* lock: list */
+    bool robbed;                   /* lock: heap   its thread's magazines may hold blocks of others' slabs */
+    uint32_t seen;                 /* atomic: events at takeover.c's last roll call */
+    uint32_t naps;                 /* atomic: roll calls since then */
+    uint32_t current[HAK_CLASSES]; /* lock: heap   slab whose bump range is used, 0 for none */
     uint32_t partial[HAK_CLASSES][SLAB_BUCKETS]; /* lock: heap   slabs with free blocks; bucket 0 is the fullest */
     uint32_t own;                                /* lock: heap   of a first-class heap: all its slabs, */
     uint32_t large;                              /* lock: heap   and all its large blocks */
@@ -51,7 +54,7 @@ struct heap {
     bool new_slab;                    /* owner: one was taken since learn_see() was last told */
     struct chunk *spare;              /* owner */
     uint32_t nspare;                  /* owner */
-    uint32_t events;                  /* owner: slow-path calls, the heap's clock */
+    uint32_t events;                  /* atomic: slow-path calls, the heap's clock; the owner writes it */
     uint32_t shrunk;                  /* owner: purge epoch of the last shrink */
     uint32_t ndeferred;               /* owner and its signal handlers */
     void *deferred[HEAP_DEFERRED];    /* frees of signal handlers that met the cold path */

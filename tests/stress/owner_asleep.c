@@ -2,6 +2,7 @@
  *   owner_asleep asleep      one thread allocates and then sleeps; others free its blocks, allocate and free on
  *   owner_asleep freeonly    one thread only allocates, another only frees, for ever
  *   owner_asleep handover    threads in turn allocate a generation and sleep; the next one frees it and allocates its own
+ *   owner_asleep rotate      threads in turn allocate a burst of many sizes and sleep, while one that only frees takes it all
  * Bound: 1.1 x live + 4 MiB over the process's own start, and 55 KiB for each thread that sleeps. */
 #include "alloc.h"
 
@@ -10,9 +11,12 @@ enum { LIVE = 48 << 20, SIZE = 600, COUNT = LIVE / SIZE, GENERATIONS = 10 };
 static void *block[COUNT];
 static size_t start;
 
+/* A sleeper's own chunks are out of reach: up to 126 blocks of each of 21 classes here. */
+static size_t a_thread = 55 << 10;
+
 static void bound(const char *what, size_t live, size_t threads) {
     size_t rss = stress_status("VmRSS:"), own = rss > start ? rss - start : 0;
-    size_t most = live + live / 10 + ((size_t)4 << 20) + threads * (55 << 10);
+    size_t most = live + live / 10 + ((size_t)4 << 20) + threads * a_thread;
     printf("%s: live %zu KiB, RSS %zu KiB, bound %zu KiB\n", what, live >> 10, own >> 10, most >> 10);
     CHECK(own <= most);
 }
@@ -117,6 +121,76 @@ static void handover(void) {
     give(0, COUNT, 1);
 }
 
+enum { OWNERS = 16, BURST = 24 << 20, BURST_MIN = 64, BURST_MAX = 512 };
+
+static void *burst_block[BURST / BURST_MIN];
+static size_t burst_blocks;
+static pthread_barrier_t filled, freed;
+
+static void *burst_owner(void *arg) {
+    uint64_t seed = check_seed() + (uintptr_t)arg;
+    burst_blocks = 0;
+    for (size_t bytes = 0; bytes < BURST;) {
+        size_t n = check_random_size(&seed, BURST_MIN, BURST_MAX);
+        void *p = malloc(n);
+        REQUIRE(p != NULL);
+        memset(p, 1, n);
+        burst_block[burst_blocks++] = p;
+        bytes += n;
+    }
+    bound("burst", BURST, (uintptr_t)arg + 1);
+    pthread_barrier_wait(&filled);
+    pthread_barrier_wait(&turn); /* all sleep until the end */
+    return NULL;
+}
+
+static void *burst_free(void *arg) {
+    for (int i = 0; i < OWNERS; i++) {
+        pthread_barrier_wait(&filled);
+        for (size_t k = 0; k < burst_blocks; k++) {
+            free(burst_block[k]);
+        }
+        pthread_barrier_wait(&freed);
+    }
+    return arg;
+}
+
+/* What earlier owners were given back must serve the next. */
+static void rotate(void) {
+    pthread_t t[OWNERS], consumer;
+    pthread_barrier_init(&filled, NULL, 2);
+    pthread_barrier_init(&freed, NULL, 2);
+    pthread_barrier_destroy(&turn);
+    pthread_barrier_init(&turn, NULL, OWNERS + 1);
+    memset(burst_block, 0xff, sizeof burst_block);
+    a_thread = 320 << 10;
+    start = stress_status("VmRSS:");
+    consumer = stress_start(burst_free, NULL);
+    for (uintptr_t i = 0; i < OWNERS; i++) {
+        t[i] = stress_start(burst_owner, (void *)i);
+        pthread_barrier_wait(&freed);
+    }
+    pthread_barrier_wait(&turn);
+    for (size_t i = 0; i < OWNERS; i++) {
+        pthread_join(t[i], NULL);
+    }
+    pthread_join(consumer, NULL);
+}
+
+static void case_of(const char *what) {
+    static const struct {
+        const char *name;
+        void (*body)(void);
+    } all[] = {{"asleep", asleep}, {"freeonly", freeonly}, {"handover", handover}, {"rotate", rotate}};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        if (strcmp(what, all[i].name) == 0) {
+            all[i].body();
+            return;
+        }
+    }
+    REQUIRE(!"a case of this name");
+}
+
 int main(int argc, char **argv) {
     check_start();
     memset(block, 0xff, sizeof block); /* the notes are resident before the count starts */
@@ -124,8 +198,6 @@ int main(int argc, char **argv) {
     memset(batch, 0xff, sizeof batch);
     pthread_barrier_init(&turn, NULL, 2);
     start = stress_status("VmRSS:");
-    const char *what = argc > 1 ? argv[1] : "asleep";
-    void (*body)(void) = strcmp(what, "freeonly") == 0 ? freeonly : strcmp(what, "handover") == 0 ? handover : asleep;
-    body();
+    case_of(argc > 1 ? argv[1] : "asleep");
     return check_done();
 }
