@@ -5,6 +5,7 @@
 #include "trace_replay.h"
 #include "util.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -161,7 +162,7 @@ static json_t *replay_json(const struct trace_stream *s, const struct plan_total
 }
 
 static void replay_print(const struct trace_stream *s, const struct plan_totals *t, const struct contender *list,
-                         size_t n) {
+                         size_t n, bool timing) {
     printf("%s (pid %u): %s operations by %llu threads, recorded peak live %s\n\n", trace_name(s), s->pid,
            count_text((double)t->ops), (unsigned long long)t->threads, bytes_text((double)t->peak));
     printf("%-18s %11s %11s %11s %9s %11s %11s %11s %9s%s\n", "allocator", "peak RSS", "+ library", "/ live", "end RSS",
@@ -182,7 +183,8 @@ static void replay_print(const struct trace_stream *s, const struct plan_totals 
     }
     if (n && list[0].program > 0)
         printf("* peak RSS of the whole program, estimated: what it held when it was recorded, with this allocator's "
-               "share\n");
+               "share%s\n",
+               timing ? "" : " at the peak; --timing exchanges it moment by moment");
 }
 
 /* RSS at a time, from samples in order of time. */
@@ -198,12 +200,19 @@ static double sampled_at(const json_t *samples, double at) {
 }
 
 /* What the whole program's peak RSS would be: its RSS when it was recorded, with the recorded allocator's share (as replayed) exchanged for
- * this one's, at each moment, and the libraries' own pages. Only times that were kept can be laid over each other; 0: not known. */
+ * this one's, and the libraries' own pages; 0: not known. Times that were kept are laid over each other, moment by moment; without them the
+ * peaks are exchanged, as if the blocks' peak were the program's. */
 static double program_estimate(const struct trace_file *f, const struct trace_stream *s, const struct contender *c,
-                               const struct contender *recorded) {
+                               const struct contender *recorded, bool timing) {
     const char *begin = json_string_value(json_object_get(f->end, "begin"));
     if (!begin || !recorded || *c->run[0].trouble || *recorded->run[0].trouble || s->start < strtoull(begin, NULL, 10))
         return 0;
+    if (!timing) {
+        double top = 0;
+        for (size_t i = 0; i < json_array_size(s->samples); i++)
+            top = fmax(top, json_number_value(json_array_get(json_array_get(s->samples, i), 1)));
+        return top > 0 ? top + (double)c->run[0].result.peak_rss - (double)recorded->run[0].result.peak_rss : 0;
+    }
     double shift = (double)(s->start - strtoull(begin, NULL, 10)) / f->ticks, top = 0;
     double library = (double)c->run[0].result.baseline_rss - (double)recorded->run[0].result.baseline_rss;
     for (size_t i = 0; i < json_array_size(s->samples); i++) {
@@ -278,13 +287,13 @@ static int replay_stream(const struct trace_file *f, const struct trace_stream *
     int status = replay_rounds(list, n, plan, o);
     for (size_t i = 0; i < n; i++)
         list[i].program =
-            o->timing && list[i].runs ? program_estimate(f, s, &list[i], contender_recorded(f, list, n)) : 0;
+            list[i].runs ? program_estimate(f, s, &list[i], contender_recorded(f, list, n), o->timing) : 0;
     unlink(plan);
     free(plan);
     if (o->json)
         json_array_append_new(out, replay_json(s, &t, list, n, o->timing));
     else
-        replay_print(s, &t, list, n);
+        replay_print(s, &t, list, n, o->timing);
     for (size_t i = 0; i < n; i++) {
         for (unsigned k = 0; k < list[i].runs; k++)
             json_decref(list[i].run[k].samples);
