@@ -44,12 +44,18 @@ class RecordTest(unittest.TestCase):
         return json.loads(self.tool("replay", "--json", *options, recording, status=status, timeout=timeout).stdout)
 
 
+def library(name):
+    """The file to preload for the allocator, "" for none."""
+    for folder in ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"):
+        path = f"{folder}/lib{name}.so.2"
+        if os.path.exists(path):
+            return path
+    return ""
+
+
 def installed(name):
     """Is this allocator's library here?"""
-    return any(
-        os.path.exists(os.path.join(d, f"lib{name}.so.2"))
-        for d in ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib")
-    )
+    return bool(library(name))
 
 
 PEERS = [p for p in ("jemalloc", "mimalloc") if installed(p)]

@@ -179,6 +179,37 @@ static void mode_crowd(void) {
     free(t);
 }
 
+/* Blocks of N sizes, all live; what their allocator really took for them goes to standard output. */
+static void mode_sweep(void) {
+    void **block = calloc((size_t)turns, sizeof *block);
+    size_t taken = 0;
+    for (long i = 0; i < turns; i++) {
+        block[i] = malloc((size_t)(1 + i * 37));
+        taken += malloc_usable_size(block[i]);
+    }
+    for (long i = 0; i < turns; i++)
+        free(block[i]);
+    free(block);
+    printf("%zu\n", taken);
+}
+
+/* N blocks each that live for no time, for 20 ms, and for 200 ms. */
+static void mode_lives(void) {
+    static const useconds_t life[] = {0, 20000, 200000};
+    size_t n = (size_t)turns & 0xffffff;
+    for (int k = 0; k < 3; k++) {
+        for (long i = 0; k == 0 && i < turns; i++)
+            free(malloc(BLOCK));
+        void **block = calloc(n, sizeof *block);
+        for (long i = 0; k && i < turns; i++)
+            block[i] = malloc(BLOCK);
+        usleep(life[k]);
+        for (long i = 0; i < turns; i++)
+            free(block[i]);
+        free(block);
+    }
+}
+
 /* Whatever a daemon does: it forks twice, closes every descriptor, changes its folder; if it may, its root or its user. */
 static void mode_daemon(int leave) {
     mark_work(0);
@@ -218,10 +249,11 @@ int main(int argc, char **argv) {
     static const struct {
         const char *name;
         void (*run)(void);
-    } mode[] = {{"stack", mode_stack},      {"pair", mode_pair},         {"churn", mode_churn},
-                {"kinds", mode_kinds},      {"large", mode_large},       {"fork", mode_fork},
-                {"asleep", mode_asleep},    {"crowd", mode_crowd},       {"daemon", mode_plain_daemon},
-                {"user", mode_user_daemon}, {"chroot", mode_root_daemon}};
+    } mode[] = {{"stack", mode_stack},       {"pair", mode_pair},           {"churn", mode_churn},
+                {"kinds", mode_kinds},       {"large", mode_large},         {"fork", mode_fork},
+                {"asleep", mode_asleep},     {"crowd", mode_crowd},         {"sweep", mode_sweep},
+                {"lives", mode_lives},       {"daemon", mode_plain_daemon}, {"user", mode_user_daemon},
+                {"chroot", mode_root_daemon}};
     if (argc < 3)
         return 2;
     turns = strtol(argv[2], NULL, 10);

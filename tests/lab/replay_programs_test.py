@@ -10,19 +10,10 @@ import sys
 import time
 import unittest
 
-from record_common import LAB, PEERS, TOOL, RecordTest
+from record_common import LAB, PEERS, TOOL, RecordTest, library
 
 ALL = ["libc", *PEERS]
 LIBC = os.path.join(LAB, "replay_libc_lib.so")
-
-
-def library(name):
-    """The file to preload for the allocator, "" for none."""
-    for folder in ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"):
-        path = f"{folder}/lib{name}.so.2"
-        if os.path.exists(path):
-            return path
-    return ""
 
 
 @unittest.skipUnless(len(PEERS) == 2, "jemalloc and mimalloc are needed")

@@ -2,9 +2,10 @@
 """`hakmem trace`: the arithmetic of its figures on programs whose blocks are known."""
 import json
 import os
+import subprocess
 import unittest
 
-from record_common import PROG, RecordTest
+from record_common import BUILD, PROG, RecordTest, library
 
 
 class Figures(RecordTest):
@@ -52,6 +53,28 @@ class Figures(RecordTest):
         s = self.summary("stack", "10000")
         self.assertEqual(sum(r["blocks"] for r in s["lifetimes"]), s["frees"])
         self.assertEqual(s["blocks"] - s["frees"], s["live_at_end_blocks"])
+
+    def test_known_lifetimes(self):
+        rows = {r["below_seconds"]: r["blocks"] for r in self.summary("lives", "3000")["lifetimes"]}
+        below = {edge: sum(n for e, n in rows.items() if e is not None and e <= edge * 1.01) for edge in (1e-5, 1e-2, 0.1, 1)}
+        self.assertGreater(below[1e-5], 2900)
+        self.assertAlmostEqual(below[1e-2], 3000, delta=30)
+        self.assertAlmostEqual(below[0.1] - below[1e-2], 3000, delta=30)  # a machine that stalls for 80 ms would fail here
+        self.assertAlmostEqual(below[1] - below[0.1], 3000, delta=30)
+
+    def test_schemes_are_the_allocators(self):
+        """What a scheme says of 3000 sizes to 110 KiB is what the allocator of that name takes."""
+        s = self.summary("sweep", "3000")
+        asked = sum(1 + i * 37 for i in range(3000)) + 3000 * 8
+        for name, lib in (("jemalloc", library("jemalloc")), ("mimalloc", library("mimalloc")), ("hakmem", os.path.join(BUILD, "libhakmem.so"))):
+            if not os.path.exists(lib):
+                continue
+            env = {k: v for k, v in os.environ.items() if not k.startswith("HAKMEM_")}
+            real = int(subprocess.run([PROG, "sweep", "3000"], env={**env, "LD_PRELOAD": lib}, capture_output=True, text=True, check=True).stdout)
+            says = [r["bytes_at_peak"] for r in s["schemes"] if r["scheme"] == name][0]
+            other = s["peak_live_bytes"] - asked
+            self.assertLess(other, 8192)
+            self.assertAlmostEqual(says - 24576, real, delta=2 * other + 64, msg=name)  # the table of 3000 pointers takes 24 KiB in all three
 
     def test_cross_thread(self):
         s = self.summary("pair", "8000")

@@ -6,6 +6,16 @@
 
 static double get(const json_t *j, const char *key) { return json_number_value(json_object_get(j, key)); }
 
+const char *size_text(double bytes) {
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    static char text[24];
+    size_t u = 0;
+    for (; bytes >= 1024 && u < 4; u++)
+        bytes /= 1024;
+    snprintf(text, sizeof text, "%.5g %s", bytes, units[u]);
+    return text;
+}
+
 static void bar(FILE *to, double share) {
     static const char full[] = "########################################";
     fprintf(to, " %.*s\n", (int)(share * 40 + 0.5), full);
@@ -24,7 +34,7 @@ static void print_sizes(const json_t *summary, FILE *to) {
     fprintf(to, "\nsizes               blocks       bytes  live at peak\n");
     for (size_t i = 0; i < json_array_size(rows); i++) {
         const json_t *r = json_array_get(rows, i);
-        fprintf(to, "%11s %13s %11s %13s ", bytes_text(get(r, "to")), count_text(get(r, "blocks")),
+        fprintf(to, "%11s %13s %11s %13s ", size_text(get(r, "to")), count_text(get(r, "blocks")),
                 bytes_text(get(r, "bytes")), count_text(get(r, "live_at_peak")));
         bar(to, get(r, "blocks") / top);
     }

@@ -1,5 +1,6 @@
 /* trace_report.c : from the JSON of the verbs to sections with charts. */
 #include "trace_report.h"
+#include "trace_summary.h"
 #include "util.h"
 
 #include <math.h>
@@ -180,15 +181,6 @@ static void section_bench(struct section *s, const json_t *doc) {
     }
 }
 
-/* "to 1.25 KiB": sizes differ by less than what bytes_text shows. */
-static char *size_label(double bytes) {
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-    size_t u = 0;
-    for (; bytes >= 1024 && u < 4; u++)
-        bytes /= 1024;
-    return xprintf("to %.5g %s", bytes, units[u]);
-}
-
 static void bars_of(struct section *s, const json_t *rows, const char *key, const char *title, const char *label,
                     const char *value, enum unit unit) {
     struct chart *c = section_chart(s, CHART_BARS, unit, key, title);
@@ -201,7 +193,7 @@ static void bars_of(struct section *s, const json_t *rows, const char *key, cons
         const json_t *row = json_array_get(rows, i), *name = get(row, label);
         double v = json_number_value(name);
         char *text = json_is_string(name)                 ? xstrdup(json_string_value(name))
-                     : strcmp(label, "to") == 0           ? size_label(v)
+                     : strcmp(label, "to") == 0           ? xprintf("to %s", size_text(v))
                      : json_is_null(name) || !isfinite(v) ? xstrdup("longer")
                                                           : xprintf("under %s", tick_text(UNIT_SECONDS, v));
         chart_row(c, text, 0, number(row, value), (double)NAN, (double)NAN, "");
