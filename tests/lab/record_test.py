@@ -252,6 +252,14 @@ class BadInput(RecordTest):
         self.refused(2, "no/such", "--scratch", self.path("no/such"), "-o", self.path("x"), "--", PROG, "stack", 1)
         self.refused(1, "No space left", "-o", "/dev/full", "--", PROG, "stack", 200000)
 
+    def test_a_recording_that_was_there_stays(self):
+        out = self.record(PROG, "stack", 10)
+        size = os.path.getsize(out)
+        self.refused(2, "did you mean", "--lib", "jemaloc", "-o", out, "--", PROG, "stack", 1)
+        self.refused(2, "no/such", "--scratch", self.path("no/such"), "-o", out, "--", PROG, "stack", 1)
+        self.refused(127, "not found", "-o", out, "--", "no-such-command")
+        self.assertEqual(os.path.getsize(out), size)
+
     def test_cut_file(self):
         out = self.record(PROG, "stack", 100000)
         with open(out, "r+b") as f:

@@ -171,12 +171,29 @@ class BadInput(ReportTest):
             (None, "broken.json", [broken, "-o", self.path("x.html")]),
             (2, "not a result", [self.save({"a": 1}, "other.json"), "-o", self.path("x.html")]),
             (2, "no such chart", [ab, "--svg", self.path("x.svg"), "--chart", "nonsuch"]),
+            (2, "did you mean ratios?", [ab, "--svg", self.path("x.svg"), "--chart", "ratio"]),
+            (1, "empty", [self.empty(), "-o", self.path("x.html")]),
+            (1, "Is a directory", [self.dir, "-o", self.path("x.html")]),
             (1, "No space left", [ab, "-o", "/dev/full"]),
             (1, "No such file", [ab, "-o", self.path("no/x.html")]),
         ):
             done = self.tool("report", *args, status=status)
             self.assertNotEqual(done.returncode, 0)
             self.assertIn(text, done.stderr)
+
+    def empty(self):
+        with open(self.path("empty"), "wb"):
+            pass
+        return self.path("empty")
+
+    def test_cut_recording(self):
+        recording = self.record(PROG, "stack", 60000)
+        with open(recording, "r+b") as f:
+            f.truncate(os.path.getsize(recording) * 2 // 3)
+        done = self.tool("report", recording, "-o", self.path("x.html"))
+        self.assertIn("was cut", done.stderr)
+        with open(self.path("x.html"), encoding="utf-8") as f:
+            self.assertIn("The recording was cut", f.read())
 
     def test_missing_parts(self):
         """A result with holes makes a page with holes."""

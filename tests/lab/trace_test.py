@@ -114,6 +114,16 @@ class BadInput(RecordTest):
         self.assertIn("No such file", self.tool("trace", self.path("none"), status=1).stderr)
         self.assertIn("give one recording", self.tool("trace", status=2).stderr)
         out = self.record(PROG, "stack", 10)
+        with open(out, "rb") as f:
+            data = f.read()
+        for verb in ("trace", "replay", "report"):
+            for name, bytes_, says in (("empty", b"", "empty"), ("nine", b"HAKTRC9\n" + data[8:], "version 9"), ("json", b'{"a": 1}', "not a re")):
+                with open(self.path(name), "wb") as f:
+                    f.write(bytes_)
+                done = self.tool(verb, self.path(name), *(["-o", self.path("x.html")] if verb == "report" else []), status=None)
+                self.assertIn(done.returncode, (1, 2))
+                self.assertIn(says, done.stderr, f"{verb} {name}")
+        self.assertIn("folder", self.tool("trace", self.dir, status=1).stderr)
         self.assertIn("no such process", self.tool("trace", "--process", "nonsuch", out, status=2).stderr)
 
     def test_damage(self):

@@ -204,9 +204,12 @@ int cmd_record(int argc, char **argv) {
         fail(STATUS_USAGE, "no command given, for instance: hakmem record -o program.hkt -- python3 script.py");
     free(libs_check_command(argv[first]));
     char *lib = o.lib ? libs_path(o.lib) : NULL;
-    if (trace_create(&w, o.out))
-        fail(STATUS_FAILED, "%s: %s", o.out, strerror(w.error));
-    char *dir = scratch_make(o.scratch, &room);
+    char *dir =
+        scratch_make(o.scratch, &room); /* before the output: a recording that was there stays until all else is well */
+    if (trace_create(&w, o.out)) {
+        rmdir(dir);
+        fail(STATUS_FAILED, "-o %s: %s", o.out, strerror(w.error));
+    }
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     collect_clock();
     struct clock_pair from = clock_now();

@@ -281,7 +281,7 @@ static int replay_stream(const struct trace_file *f, const struct trace_stream *
     size_t n = contenders_make(o->libs, &list);
     char *plan = plan_make(f, s, dir, &t, why);
     if (!plan) {
-        warn("%s", why);
+        warn("%s%s", o->scratch && strncmp(why, dir, strlen(dir)) == 0 ? "--scratch " : "", why);
         return STATUS_FAILED;
     }
     int status = replay_rounds(list, n, plan, o);

@@ -65,14 +65,17 @@ static void report_add(struct report *r, const json_t *document, const char *pat
     r->sections++;
 }
 
+/* Of any version: trace_open says which ones it reads. */
 static bool is_recording(const char *path) {
-    char magic[8] = "";
+    char magic[6] = "";
     FILE *f = fopen(path, "rbe");
-    if (!f)
+    size_t n = f ? fread(magic, 1, sizeof magic, f) : 0;
+    if (!f || ferror(f))
         fail(STATUS_FAILED, "%s: %s", path, strerror(errno));
-    bool is = fread(magic, 1, 8, f) == 8 && memcmp(magic, "HAKTRC1\n", 8) == 0;
     fclose(f);
-    return is;
+    if (!n)
+        fail(STATUS_FAILED, "%s: it is empty", path);
+    return n == sizeof magic && memcmp(magic, TRACE_MAGIC, sizeof magic) == 0;
 }
 
 static void report_file(struct report *r, const char *path) {
@@ -82,7 +85,12 @@ static void report_file(struct report *r, const char *path) {
         char why[256];
         if (!trace_open(&f, path, why))
             fail(STATUS_FAILED, "%s", why);
-        document = summary_make(&f, trace_pick(&f, NULL));
+        const struct trace_stream *s = trace_pick(&f, NULL);
+        if (!s)
+            fail(STATUS_FAILED, "%s: no process is in this recording", path);
+        if (!f.end || f.cut_bytes)
+            warn("%s: the recording was cut; what is there is shown", path);
+        document = summary_make(&f, s);
         trace_close(&f);
     } else {
         document = json_read(path);
@@ -133,12 +141,25 @@ static bool png_save(const struct text *svg, const char *path) {
     return error == 0;
 }
 
-static bool chart_there(const struct report *r, const char *key) {
+/* Ends the process if no result has that chart. */
+static void chart_need(const struct report *r, const char *key) {
+    const char **keys = xmalloc((r->sections * CHARTS_MOST + 1) * sizeof *keys), *near;
+    struct text all = {0};
+    size_t n = 0;
     for (size_t i = 0; i < r->sections; i++)
-        for (size_t k = 0; k < r->section[i].charts; k++)
-            if (strcmp(r->section[i].chart[k]->key, key) == 0)
-                return true;
-    return false;
+        for (size_t k = 0; k < r->section[i].charts; k++) {
+            keys[n] = r->section[i].chart[k]->key;
+            if (strcmp(keys[n], key) == 0) {
+                free(keys);
+                text_free(&all);
+                return;
+            }
+            text_add(&all, "%s%s", n ? ", " : "", keys[n]);
+            n++;
+        }
+    near = nearest(key, keys, n);
+    fail(STATUS_USAGE, "--chart %s: no such chart in these results%s%s%s; they have %s", key,
+         near ? "; did you mean " : "", near ? near : "", near ? "?" : "", all.used ? all.at : "none");
 }
 
 int cmd_report(int argc, char **argv) {
@@ -158,8 +179,8 @@ int cmd_report(int argc, char **argv) {
         fail(STATUS_USAGE, "give results, for instance: hakmem report ab.json -o report.html");
     if (!o.html && !o.svg && !o.png)
         fail(STATUS_USAGE, "say where to: -o report.html, --svg FILE or --png FILE");
-    if (o.chart && !chart_there(&r, o.chart))
-        fail(STATUS_USAGE, "--chart %s: these results have no such chart", o.chart);
+    if (o.chart)
+        chart_need(&r, o.chart);
     if (o.html) {
         report_page(&page, r.section, r.sections);
         ok = text_save(&page, o.html);

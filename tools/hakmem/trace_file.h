@@ -15,6 +15,8 @@
 
 #include "../record/record_wire.h"
 
+#define TRACE_MAGIC "HAKTRC1\n" /* with its version, one character */
+
 enum trace_kind { TRACE_PROCESS = 1, TRACE_EVENTS, TRACE_SAMPLES, TRACE_END };
 
 struct trace_event {

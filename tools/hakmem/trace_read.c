@@ -120,16 +120,37 @@ static void index_finish(struct trace_file *f) {
         f->ticks = 1e9;
 }
 
+/* What is wrong with a file that does not begin as a recording does; NULL: nothing. */
+static const char *start_fault(const struct trace_file *f, const struct stat *st) {
+    char magic[8] = "";
+    static char text[160];
+    if (S_ISDIR(st->st_mode))
+        return "it is a folder";
+    if (!S_ISREG(st->st_mode))
+        return "it is not a file (a pipe must be saved to one first)";
+    if (!st->st_size)
+        return "it is empty: nothing was recorded into it";
+    bool whole = read_at(f->fd, magic, 8, 0);
+    if (whole && memcmp(magic, TRACE_MAGIC, 8) == 0)
+        return NULL;
+    if (!whole || memcmp(magic, TRACE_MAGIC, 6) != 0 || magic[7] != '\n')
+        return "not a recording of `hakmem record`";
+    snprintf(text, sizeof text,
+             "a recording of version %c, which this hakmem (version %c) does not read; record it again", magic[6],
+             TRACE_MAGIC[6]);
+    return text;
+}
+
 bool trace_open(struct trace_file *f, const char *path, char why[256]) {
     struct stat st;
-    char magic[8];
     *f = (struct trace_file){.fd = open(path, O_RDONLY | O_CLOEXEC), .path = path};
     if (f->fd < 0 || fstat(f->fd, &st) != 0) {
         snprintf(why, 256, "%s: %s", path, strerror(errno));
         return false;
     }
-    if (!S_ISREG(st.st_mode) || !read_at(f->fd, magic, 8, 0) || memcmp(magic, "HAKTRC1\n", 8) != 0) {
-        snprintf(why, 256, "%s: not a recording of `hakmem record`", path);
+    const char *fault = start_fault(f, &st);
+    if (fault) {
+        snprintf(why, 256, "%s: %s", path, fault);
         trace_close(f);
         return false;
     }

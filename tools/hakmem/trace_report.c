@@ -237,6 +237,8 @@ static void section_trace(struct section *s, const json_t *doc) {
              bytes_text(number(doc, "peak_live_bytes")), count_text(number(doc, "peak_live_blocks")),
              count_text(number(doc, "blocks")), threads_text(number(doc, "threads")),
              bytes_text(number(doc, "requested_bytes")), number(get(doc, "cross_thread"), "share") * 100);
+    if (!json_is_true(get(doc, "whole")))
+        text_add(&s->intro, "<p class=\"warn\">The recording was cut; the figures are those up to the cut.</p>\n");
     struct chart *c = section_chart(s, CHART_LINES, UNIT_BYTES, "memory", "Memory over time");
     chart_text(c, "RSS of the process, and the bytes that it had asked for and not yet freed.");
     curve_of(c, "RSS", get(doc, "samples"), 1);

@@ -32,7 +32,7 @@ int trace_create(struct trace_writer *w, const char *path) {
     ZSTD_CCtx_setParameter(z, ZSTD_c_compressionLevel, TRACE_LEVEL);
     ZSTD_CCtx_setParameter(z, ZSTD_c_checksumFlag, 1);
     w->zstd = z;
-    writer_bytes(w, "HAKTRC1\n", 8);
+    writer_bytes(w, TRACE_MAGIC, 8);
     return w->error;
 }
 
