@@ -11,7 +11,7 @@ import subprocess
 import unittest
 import xml.etree.ElementTree
 
-from record_common import PROG, RecordTest
+from record_common import HERE, PEERS, PROG, TOOL, RecordTest
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -126,6 +126,35 @@ class Static(ReportTest):
     def test_list_of_summaries(self):
         every = json.loads(self.tool("trace", "--json", "--all", self.record("/bin/sh", "-c", f"{PROG} stack 9; exit 0")).stdout)
         self.assertIn("Memory of record_prog", self.report(self.save(every, "all.json")))
+
+
+class Examples(ReportTest):
+    """The examples of --help and of the manual page, literally, in a folder that holds what they name."""
+
+    def test_examples(self):
+        for name, text in (("script.py", "d = {str(i): [i] for i in range(20000)}\n"), ("file.c", "int main(void) { return 0; }\n")):
+            with open(self.path(name), "w", encoding="utf-8") as f:
+                f.write(text)
+        with open(os.path.join(HERE, "../../tools/hakmem/hakmem.1"), encoding="utf-8") as f:
+            manual = f.read().split(".SH EXAMPLES")[1].split(".fi")[0].replace("\\-", "-")
+        verbs = ("record", "trace", "replay", "report")
+        # the manual page shows the other verbs too; --help of report begins with an ab of a minute
+        lines = [line for line in manual.splitlines() if line.split(" ")[:1] == ["hakmem"] and line.split()[1] in verbs]
+        self.assertEqual(len(lines), 4)
+        for verb in verbs:
+            found = re.findall(r"(?m)^  (hakmem .*)$", self.tool(verb, "--help").stdout)
+            self.assertGreaterEqual(len(found), 2)
+            lines += found
+        env = {k: v for k, v in os.environ.items() if not k.startswith("HAKMEM_")}
+        os.symlink("/usr/bin/python3", self.path("python3"))
+        env["PATH"] = f"{self.dir}:{os.path.dirname(os.path.abspath(TOOL))}:{env['PATH']}"
+        self.save(ab_document(), "ab.json")
+        for line in lines:
+            if line.split()[1] == "ab" or ("gcc" in line and not shutil.which("gcc")) or ("mimalloc" in line and "mimalloc" not in PEERS) or (
+                    "jemalloc" in line and "jemalloc" not in PEERS):
+                continue
+            done = subprocess.run(["bash", "-ec", line], cwd=self.dir, env=env, capture_output=True, text=True, timeout=120)
+            self.assertEqual(done.returncode, 0, f"{line}\n{done.stderr[-1000:]}")
 
 
 class Pictures(ReportTest):

@@ -51,16 +51,20 @@ static error_t record_option(int key, char *arg, struct argp_state *state) {
     }
 }
 
-static const struct argp record_argp = {.options = options,
-                                        .parser = record_option,
-                                        .args_doc = "-o FILE [--] CMD...",
-                                        .doc = "Record every allocation of CMD and of the processes that it starts: "
-                                               "thread, order, size, alignment, address, reallocation, "
-                                               "pages touched. `hakmem replay` runs the recording against other "
-                                               "allocators, `hakmem trace` summarises it. Nothing is lost "
-                                               "when a process forks, execs, exits or crashes. Exits with CMD's status."
-                                               "\vExample:\n  hakmem record -o py.hkt -- python3 script.py\n  hakmem "
-                                               "trace py.hkt\n  hakmem replay py.hkt --lib libc,mimalloc"};
+static const struct argp record_argp = {
+    .options = options,
+    .parser = record_option,
+    .args_doc = "-o FILE [--] CMD...",
+    .doc = "Record every allocation of CMD and of the processes that it starts: "
+           "thread, order, size, alignment, address, reallocation, "
+           "pages touched. `hakmem replay` runs the recording against other "
+           "allocators, `hakmem trace` summarises it. Nothing is lost "
+           "when a process forks, execs, exits or crashes. Exits with CMD's status. "
+           "A call costs CMD some 20 ns more (half of it reads the clock), and as much in this process "
+           "beside it: python3 with malloc takes 1.05 times its CPU time, 1.3 times with "
+           "ours; a loop of nothing but malloc and free 4 times, 7 times with ours."
+           "\vExample:\n  hakmem record -o py.hkt -- python3 script.py\n  hakmem "
+           "trace py.hkt\n  hakmem replay py.hkt --lib libc,mimalloc"};
 
 struct clock_pair {
     uint64_t stamp;
