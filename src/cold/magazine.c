@@ -53,16 +53,24 @@ static bool step_up(struct thread_cache *t, struct heap *h, unsigned cls) {
     return true;
 }
 
-static unsigned chunk_limit(unsigned cls) {
-    size_t bytes = (size_t)hak_class[cls].cap * hak_class[cls].size;
-    return (unsigned)hak_min(hak_max((size_t)hak_gates.magazine_bytes / bytes, FIRST_CHUNKS), 512);
+static unsigned chunks_in(size_t bytes, unsigned cls) {
+    size_t chunk = (size_t)hak_class[cls].cap * hak_class[cls].size;
+    return (unsigned)hak_min(hak_max(bytes / chunk, FIRST_CHUNKS), 512);
+}
+
+/* An eighth of the class's memory, or a fourth of what the gate allows: cached blocks lie anywhere, and are handed out before those that
+ * would fill the fullest slabs. */
+static unsigned share_of(const struct heap *h, unsigned cls) {
+    size_t all = (size_t)hak_load_rlx(&h->nslabs[cls]) * hak_class[cls].units * HAK_UNIT;
+    return chunks_in(hak_max(all / 8, (size_t)hak_gates.magazine_bytes / 4), cls);
 }
 
 /* A miss soon after blocks were settled: the budget was too small. */
 static void grow_budget(struct heap *h, unsigned cls) {
     if (h->settled[cls]) {
         h->settled[cls] = 0;
-        h->max_chunks[cls] = (uint16_t)hak_min(h->max_chunks[cls] * 2u, chunk_limit(cls));
+        h->max_chunks[cls] =
+            (uint16_t)hak_min(h->max_chunks[cls] * 2u, chunks_in((size_t)hak_gates.magazine_bytes, cls));
     } else if (h->batch_shift[cls] < MAX_SHIFT) {
         h->batch_shift[cls]++;
     }
@@ -128,7 +136,7 @@ static void settle_oldest(struct thread_cache *t, struct heap *h, unsigned cls, 
 
 void magazine_overflow(struct thread_cache *t, struct heap *h, void *p, unsigned cls) {
     if (t->top[cls] != HAK_EMPTY && h->nchunks[cls] >= h->max_chunks[cls]) {
-        h->max_chunks[cls] = (uint16_t)hak_max(h->max_chunks[cls], FIRST_CHUNKS);
+        h->max_chunks[cls] = (uint16_t)hak_min(hak_max(h->max_chunks[cls], FIRST_CHUNKS), share_of(h, cls));
         settle_oldest(t, h, cls, h->max_chunks[cls] / 2u);
         h->settled[cls] = 1;
         h->batch_shift[cls] = 0;

@@ -62,7 +62,7 @@ size_t purge_trade_due(struct heap *h) {
 /* A slab that is fuller than half is refilled before the others: its pages would soon be touched again. One that was looked at has none to give. */
 HAK_RACY static bool worth_trading(uint32_t u) {
     uint8_t b = slab_at(u)->bucket;
-    return b != SLAB_UNLISTED && b >= SLAB_BUCKETS / 2 && slab_at(u)->epoch != 0;
+    return b != SLAB_UNLISTED && b >= SLAB_HALF_FREE && slab_at(u)->epoch != 0;
 }
 
 void purge_trade_pages(struct heap *h, size_t bytes) {

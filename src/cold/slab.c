@@ -39,6 +39,7 @@ static void slab_install(struct heap *h, unsigned cls, uint32_t u, bool zeroed) 
     slab_own(h, u);
     set_map(u, k->units, h->id << 8 | cls);
     h->slab_bytes += (size_t)k->units << HAK_UNIT_SHIFT;
+    slab_count(h, cls, 1);
     h->free_bytes += (size_t)k->nobj * k->size;
     h->fresh_bytes += (size_t)k->nobj * k->size;
     h->grown_bytes += absent;
@@ -63,6 +64,7 @@ static void slab_uninstall(struct heap *h, uint32_t u) {
         h->purged_bytes -= (size_t)hak_popcount32(hak_arena.purged[u + i]) * SLAB_PAGE;
     }
     h->slab_bytes -= (size_t)s->units << HAK_UNIT_SHIFT;
+    slab_count(h, s->cls, -1);
     h->free_bytes -= s->avail * size;
     h->fresh_bytes -= (size_t)(s->nobj - s->bump) * size;
     slab_restart(u);
@@ -151,13 +153,8 @@ static unsigned take_from(struct heap *h, uint32_t u, uintptr_t *end, unsigned w
 
 /* The fullest partial slab, or the current one. 0: the heap has none. */
 static uint32_t best_slab(const struct heap *h, unsigned cls) {
-    for (unsigned b = 0; b < SLAB_BUCKETS; b++) {
-        if (h->partial[cls][b]) {
-            return h->partial[cls][b];
-        }
-    }
-    uint32_t u = h->current[cls];
-    return u && slab_at(u)->avail ? u : 0;
+    uint32_t u = slab_fullest(h, cls), current = h->current[cls];
+    return u ? u : current && slab_at(current)->avail ? current : 0;
 }
 
 static unsigned take_locked(struct heap *h, unsigned cls, uintptr_t *end, unsigned want) {
@@ -312,24 +309,27 @@ static void set_bits(uint64_t *bits, unsigned from, unsigned n, uintptr_t p) {
 /* Blocks after which a run is looked for again, and the shortest that is worth whole words. */
 enum { RUN_LOOK = 32, RUN_MIN = 8 };
 
+/* Zero when v[1] - v[0] and v[2] - v[1] are what step says. */
+HAK_INLINE pair off_step(const uintptr_t *v, pair step) {
+    pair a, b;
+    __builtin_memcpy(&a, v, sizeof a);
+    __builtin_memcpy(&b, v + 1, sizeof b);
+    return (b - a) ^ step;
+}
+
 /* Length of the run v[0], v[0] + d, v[0] + 2d ...: what a program that frees in allocation order leaves. */
 static unsigned run_length(const uintptr_t *v, unsigned n, uintptr_t d) {
-    unsigned i = 1;
-    for (pair step = {d, d}; i + 4 <= n; i += 4) {
-        pair a, b, c, e;
-        __builtin_memcpy(&a, v + i - 1, sizeof a);
-        __builtin_memcpy(&b, v + i, sizeof b);
-        __builtin_memcpy(&c, v + i + 1, sizeof c);
-        __builtin_memcpy(&e, v + i + 2, sizeof e);
-        pair diff = ((b - a) ^ step) | ((e - c) ^ step);
-        if (diff[0] | diff[1]) {
+    const uintptr_t *at = v, *end = v + n - 1;
+    for (pair step = {d, d}; end - at >= 8; at += 8) {
+        pair off = off_step(at, step) | off_step(at + 2, step) | off_step(at + 4, step) | off_step(at + 6, step);
+        if (off[0] | off[1]) {
             break;
         }
     }
-    while (i < n && v[i] - v[i - 1] == d) {
-        i++;
+    while (at < end && at[1] - at[0] == d) {
+        at++;
     }
-    return i;
+    return (unsigned)(at - v) + 1;
 }
 
 /* Settles the longest run at v that lies in one slab; returns its length, or 0 when it is too short to bother. */

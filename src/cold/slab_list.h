@@ -1,18 +1,38 @@
-/* cold/slab_list.h : a heap's lists of partial slabs, four a class by fullness.                                        L2
+/* cold/slab_list.h : a heap's lists of partial slabs, SLAB_BUCKETS a class by fullness.                                        L2
  * All of it under the heap's lock. */
 #ifndef HAK_COLD_SLAB_LIST_H
 #define HAK_COLD_SLAB_LIST_H
 
 #include "base/attr.h"
+#include "base/bits.h"
 #include "cold/purge.h"
 #include "layout/arena.h"
 #include "layout/heap.h"
 
 HAK_INLINE struct slab *slab_at(uint32_t u) { return &hak_arena.slabs[u]; }
 
-/* avail from which bucket b starts: fewer than that belong to the bucket before. */
+/* avail from which bucket b starts: fewer than that belong to the bucket before. The emptier, the finer: 1/4, 1/2, 3/4, 7/8, 15/16 and 31/32
+ * free. Blocks go to the fullest slabs, so that among nearly empty ones those that are emptier get the chance to become wholly free. */
 HAK_INLINE unsigned bucket_floor(const struct slab *s, unsigned b) {
-    return b == 0 ? hak_class[s->cls].least : s->nobj * b / SLAB_BUCKETS;
+    return b == 0 ? hak_class[s->cls].least : b == 1 ? s->nobj / 4u : s->nobj - ((unsigned)s->nobj >> (b - 1));
+}
+
+/* The bucket for avail blocks, not less than its floor of bucket 0; the same as a search for the last floor that avail reaches. */
+HAK_INLINE unsigned bucket_of(const struct slab *s) {
+    unsigned live = (unsigned)s->nobj - s->avail;
+    if (s->avail < s->nobj / 4u) {
+        return 0;
+    }
+    if (live == 0) {
+        return SLAB_BUCKETS - 1;
+    }
+    unsigned halvings = hak_clz32(live) - hak_clz32(s->nobj);
+    halvings -= live << halvings > s->nobj;
+    return halvings < SLAB_BUCKETS - 2 ? halvings + 1 : SLAB_BUCKETS - 1;
+}
+
+HAK_INLINE void slab_count(struct heap *h, unsigned cls, int by) {
+    hak_store_rlx(&h->nslabs[cls], h->nslabs[cls] + (uint32_t)by);
 }
 
 HAK_INLINE void slab_unlist(struct heap *h, uint32_t u) {
@@ -24,6 +44,7 @@ HAK_INLINE void slab_unlist(struct heap *h, uint32_t u) {
         slab_at(s->prev)->next = s->next;
     } else {
         h->partial[s->cls][s->bucket] = s->next;
+        h->listed[s->cls] = (uint8_t)(h->listed[s->cls] ^ (unsigned)(s->next == 0) << s->bucket);
     }
     if (s->next) {
         slab_at(s->next)->prev = s->prev;
@@ -40,6 +61,13 @@ HAK_INLINE void slab_list(struct heap *h, uint32_t u, uint8_t b) {
         slab_at(s->next)->prev = u;
     }
     h->partial[s->cls][b] = u;
+    h->listed[s->cls] = (uint8_t)(h->listed[s->cls] | 1u << b);
+}
+
+/* The fullest slab of the class's lists, 0 for none. */
+HAK_INLINE uint32_t slab_fullest(const struct heap *h, unsigned cls) {
+    unsigned any = h->listed[cls];
+    return any ? h->partial[cls][hak_ctz32(any)] : 0;
 }
 
 /* Odd: never 0. */
@@ -57,21 +85,19 @@ HAK_INLINE void slab_looked(struct slab *s) {
 /* Puts the slab where its avail says, and sets the mark at which settle must ask again. */
 HAK_INLINE void slab_relist(struct heap *h, uint32_t u) {
     struct slab *s = slab_at(u);
-    uint8_t want = SLAB_UNLISTED;
+    unsigned want = SLAB_UNLISTED, mark = bucket_floor(s, 0);
     slab_touch(s);
-    s->mark = (uint16_t)bucket_floor(s, 0);
-    for (uint8_t b = 0; b < SLAB_BUCKETS && s->avail >= bucket_floor(s, b); b++) {
-        want = b;
-        s->mark = (uint16_t)(b + 1 < SLAB_BUCKETS ? bucket_floor(s, b + 1u) : s->nobj);
+    if (HAK_UNLIKELY(h->current[s->cls] == u)) {
+        mark = s->nobj;
+    } else if (s->avail >= mark) {
+        want = bucket_of(s);
+        mark = want + 1 < SLAB_BUCKETS ? bucket_floor(s, want + 1) : s->nobj;
     }
-    if (h->current[s->cls] == u) {
-        want = SLAB_UNLISTED;
-        s->mark = s->nobj;
-    }
+    s->mark = (uint16_t)mark;
     if (want != s->bucket) {
         slab_unlist(h, u);
         if (want != SLAB_UNLISTED) {
-            slab_list(h, u, want);
+            slab_list(h, u, (uint8_t)want);
         }
     }
 }

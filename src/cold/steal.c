@@ -21,22 +21,17 @@ static uint32_t hint[HAK_CLASSES]; /* atomic: id of the heap where the next sear
 
 /* A partial slab, the fullest first. Not a wholly free current one: decay gives that back as a whole. */
 static uint32_t find(const struct heap *h, unsigned cls) {
-    for (unsigned b = 0; b < SLAB_BUCKETS; b++) {
-        if (h->partial[cls][b]) {
-            return h->partial[cls][b];
-        }
+    uint32_t u = slab_fullest(h, cls);
+    if (u) {
+        return u;
     }
-    uint32_t u = h->current[cls];
+    u = h->current[cls];
     return u && slab_at(u)->avail && slab_at(u)->avail < slab_at(u)->nobj ? u : 0;
 }
 
 /* Without the lock: worth a try. */
 HAK_RACY static bool promising(const struct heap *v, unsigned cls) {
-    uint32_t any = v->current[cls];
-    for (unsigned b = 0; b < SLAB_BUCKETS; b++) {
-        any |= v->partial[cls][b];
-    }
-    return any != 0;
+    return v->current[cls] != 0 || v->listed[cls] != 0;
 }
 
 static void count_bytes(struct heap *h, uint32_t u, size_t sign) {
@@ -46,6 +41,7 @@ static void count_bytes(struct heap *h, uint32_t u, size_t sign) {
         purged += (size_t)hak_popcount32(hak_arena.purged[u + i]) * SLAB_PAGE;
     }
     h->slab_bytes += sign * ((size_t)s->units << HAK_UNIT_SHIFT);
+    slab_count(h, s->cls, (int)sign);
     h->free_bytes += sign * (s->avail * size);
     h->fresh_bytes += sign * ((size_t)(s->nobj - s->bump) * size);
     h->purged_bytes += sign * purged;

@@ -59,6 +59,9 @@ static void check_lists(struct verify *v, const struct heap *h) {
         }
         for (unsigned b = 0; b < SLAB_BUCKETS; b++) {
             check_list(v, h, c, b, &listed);
+            VERIFY(v, (h->listed[c] >> b & 1) == (h->partial[c][b] != 0),
+                   "heap %u: class %u: listed is %x, list %u starts at %u", h->id, c, h->listed[c], b,
+                   h->partial[c][b]);
         }
     }
     VERIFY(v, listed == v->sum[h->id].listed, "heap %u: %u slabs in its lists, %u are marked so", h->id, listed,

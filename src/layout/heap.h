@@ -37,6 +37,8 @@ struct heap {
     uint32_t naps;                 /* atomic: roll calls since then */
     uint32_t current[HAK_CLASSES]; /* lock: heap   slab whose bump range is used, 0 for none */
     uint32_t partial[HAK_CLASSES][SLAB_BUCKETS]; /* lock: heap   slabs with free blocks; bucket 0 is the fullest */
+    uint8_t listed[HAK_CLASSES];                 /* lock: heap   bit b: partial[][b] is not empty */
+    uint32_t nslabs[HAK_CLASSES];                /* lock: heap; the owner reads it without   slabs of the class */
     uint32_t own;                                /* lock: heap   of a first-class heap: all its slabs, */
     uint32_t large;                              /* lock: heap   and all its large blocks */
     size_t free_bytes;                           /* lock: heap   in bitmaps and bump ranges */

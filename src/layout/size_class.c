@@ -5,13 +5,15 @@
 #define UNITS(s) ((s) <= 8192 ? 1 : (s) <= 32768 ? 4 : 8)
 #define NOBJ(s) (UNITS(s) * 65536 / (s))
 #define CLAMP(v, lo, hi) ((v) < (lo) ? (lo) : (v) > (hi) ? (hi) : (v))
+/* Of a miss among medium blocks most is the miss itself; small ones must miss now and then, for housekeeping lives on it. */
+#define CHUNK_BYTES(s) ((s) <= 8192 ? 131072 : 262144)
 #define LEAST(n) ((n) / 8 < 1 ? 1 : (n) / 8 > 8 ? 8 : (n) / 8)
 #define ROW(c)                                                                                                        \
     {                                                                                                                 \
         .size = HAK_CLASS_SIZE(c), .recip = (uint32_t)((0x100000000ull + HAK_CLASS_SIZE(c) - 1) / HAK_CLASS_SIZE(c)), \
         .nobj = NOBJ(HAK_CLASS_SIZE(c)), .units = UNITS(HAK_CLASS_SIZE(c)),                                           \
-        .cap = (uint8_t)CLAMP(131072 / HAK_CLASS_SIZE(c), 2, 126), .batch = CLAMP(8192 / HAK_CLASS_SIZE(c), 1, 126),  \
-        .least = LEAST(NOBJ(HAK_CLASS_SIZE(c)))                                                                       \
+        .cap = (uint8_t)CLAMP(CHUNK_BYTES(HAK_CLASS_SIZE(c)) / HAK_CLASS_SIZE(c), 2, 126),                            \
+        .batch = CLAMP(8192 / HAK_CLASS_SIZE(c), 1, 126), .least = LEAST(NOBJ(HAK_CLASS_SIZE(c)))                     \
     }
 #define ROW4(c) ROW(c), ROW((c) + 1), ROW((c) + 2), ROW((c) + 3)
 #define ROW24(c) ROW4(c), ROW4((c) + 4), ROW4((c) + 8), ROW4((c) + 12), ROW4((c) + 16), ROW4((c) + 20)

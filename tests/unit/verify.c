@@ -131,7 +131,9 @@ static void lists(void **state) {
         }
     }
     assert_true(u != 0);
-    PLANT(heap->partial[cls][b], 0, "in its lists");
+    PLANT(heap->partial[cls][b], 0, "starts at 0");
+    PLANT(heap->listed[cls], 0, "starts at");
+    PLANT(slab_at(u)->next, slab_at(u)->next ? 0 : u, " list");
     PLANT(heap->partial[cls][b], 0x7fffffff, "leads to");
     PLANT(slab_at(u)->prev, 12345, "prev is");
     PLANT(heap->free_bytes, heap->free_bytes + 1, "free_bytes");
