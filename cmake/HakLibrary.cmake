@@ -13,7 +13,7 @@ set(HAK_SHARED_ONLY ${PROJECT_SOURCE_DIR}/src/api/dlopen.c)
 list(REMOVE_ITEM HAK_SOURCES ${HAK_SHARED_ONLY})
 set(HAK_OS_FAULT ${PROJECT_SOURCE_DIR}/src/os/os_fault.c)
 list(REMOVE_ITEM HAK_SOURCES ${HAK_OS_FAULT})
-foreach(file gates/gates.c cold/worker.c cold/emergency.c) # large or page-aligned data last: what the other files have shares pages that start-up touches anyway
+foreach(file cold/steal.c cold/takeover.c cold/worker.c cold/emergency.c) # what single threads need not, and large zeroed data, last: what the other files have shares the page that start-up touches anyway
     list(REMOVE_ITEM HAK_SOURCES ${PROJECT_SOURCE_DIR}/src/${file})
     list(APPEND HAK_SOURCES ${PROJECT_SOURCE_DIR}/src/${file})
 endforeach()
@@ -23,6 +23,13 @@ if(EXISTS ${HAK_OS_FAULT})
     list(APPEND HAK_SOURCES_FAULT ${HAK_OS_FAULT})
 endif()
 set(HAK_MAP ${PROJECT_SOURCE_DIR}/src/api/hakmem.map)
+
+include(CheckLinkerFlag) # gold knows no INSERT: there the data lie in its own order
+set(HAK_DATA_ORDER -Wl,-T,${PROJECT_SOURCE_DIR}/cmake/hakmem.ld)
+check_linker_flag(C ${HAK_DATA_ORDER} HAK_LINKER_INSERTS)
+if(NOT HAK_LINKER_INSERTS)
+    set(HAK_DATA_ORDER)
+endif()
 
 if(NOT HAK_SANITIZE)
     # One set of objects for both libraries. Initial-exec: the hot path reads its thread's cache in one instruction, and
@@ -41,12 +48,12 @@ if(NOT HAK_SANITIZE)
         target_link_libraries(hakmem PRIVATE $<BUILD_INTERFACE:hak_flags> $<BUILD_INTERFACE:hak_warnings>)
         add_library(hakmem::hakmem ALIAS hakmem)
         set_target_properties(hakmem PROPERTIES
-            VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR} LINKER_LANGUAGE C LINK_DEPENDS ${HAK_MAP})
+            VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR} LINKER_LANGUAGE C LINK_DEPENDS "${HAK_MAP};${PROJECT_SOURCE_DIR}/cmake/hakmem.ld")
         # now: no lazy binding inside malloc on a small stack. nodelete: blocks outlive a dlclose(). gc: what only tests call, the verifier above all,
         # would be mapped into every process with its neighbours.
         target_link_options(hakmem PRIVATE
             -Wl,--version-script=${HAK_MAP} -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -Wl,-z,defs
-            -Wl,-Bsymbolic-functions -Wl,--gc-sections -Wl,--as-needed -Wl,--build-id)
+            -Wl,-Bsymbolic-functions ${HAK_DATA_ORDER} -Wl,--gc-sections -Wl,--as-needed -Wl,--build-id)
         list(APPEND HAK_INSTALL_TARGETS hakmem)
     endif()
     foreach(t IN LISTS HAK_INSTALL_TARGETS)

@@ -14,6 +14,8 @@
 #define HAK_NORETURN __attribute__((noreturn))
 #define HAK_WEAK __attribute__((weak))
 #define HAK_TLS __thread __attribute__((tls_model("initial-exec")))
+/* Large data that a small program only reads: cmake/hakmem.ld puts it before the small data, so that these and .bss share one page. */
+#define HAK_READ_MOSTLY __attribute__((section(".hak_read_mostly")))
 #define HAK_CACHE_LINE 64
 /* Reads without its lock what others write under it: any value that was there will do. */
 #define HAK_RACY __attribute__((no_sanitize("thread")))

@@ -1,6 +1,6 @@
 /* cold/arena.c : reserves address space once, makes it usable step by step.                                            L2
  *
- *   | supers | map | purged | slabs | bits | units ...        one reservation; each part is committed forward as units grow
+ *   | <- supers, map -> | <- purged, slabs -> | bits -> | units ...        one reservation; each part is committed as units grow
  *
  * Owns       hak_arena.{base,limit,map,slabs,bits,purged,supers}        Never touches  their contents
  * Threads    arena_grow: one at a time, by span.c's claim
@@ -19,63 +19,63 @@
 static uint32_t no_map; /* what the first free of all looks at, before there is an arena */
 struct arena hak_arena = {.map = &no_map};
 
-enum { PARTS = 6, UNITS = 5 };
+enum { PARTS = 4, UNITS = 3, SKEW = 512 };
 
-/* Bytes a unit needs in each part; the supers' share is rounded up. */
-static const size_t part_bytes[PARTS] = {
-    1, sizeof(uint32_t), sizeof(uint16_t), sizeof(struct slab), SLAB_WORDS * sizeof(uint64_t), HAK_UNIT};
-_Static_assert(sizeof(struct super) <= (size_t)HAK_SUPER_UNITS, "a byte a unit holds the supers");
-
+/* One array grows up from anchor + SKEW, the other one down from there: the first elements of both, all that a small program has, lie in one page. */
 static struct part {
-    char *at;
-    size_t size, committed;
-} parts[PARTS];
+    size_t each[2]; /* bytes a unit needs below and above; the supers' share is rounded up */
+    size_t skew;
+    char *anchor;
+    size_t room[2], done[2]; /* bytes below and above the anchor that are set aside, and usable */
+} parts[PARTS] = {{.each = {1, sizeof(uint32_t)}, .skew = SKEW},
+                  {.each = {sizeof(uint16_t), sizeof(struct slab)}, .skew = SKEW},
+                  {.each = {0, SLAB_WORDS * sizeof(uint64_t)}},
+                  {.each = {0, HAK_UNIT}}};
+_Static_assert(sizeof(struct super) <= (size_t)HAK_SUPER_UNITS, "a byte a unit holds the supers");
 static bool reserved;
 
 static const size_t step_min = (size_t)4 << 20, step_max = (size_t)64 << 20;
 
-static size_t layout_of(size_t units, size_t sizes[PARTS]) {
+static size_t layout_of(size_t units) {
     size_t total = HAK_SUPER; /* room to align the units */
-    for (int i = 0; i < PARTS; i++) {
-        sizes[i] = hak_align_up(units * part_bytes[i], HAK_UNIT);
-        total += sizes[i];
+    for (struct part *p = parts; p < parts + PARTS; p++) {
+        p->room[0] = hak_align_up(units * p->each[0], HAK_UNIT);
+        p->room[1] = hak_align_up(units * p->each[1] + p->skew, HAK_UNIT);
+        total += p->room[0] + p->room[1];
     }
     return total;
 }
 
-static void place(char *at, const size_t sizes[PARTS]) {
+static void place(char *at) {
     for (int i = 0; i < PARTS; i++) {
         if (i == UNITS) {
             at = (char *)hak_align_up((uintptr_t)at, HAK_SUPER);
         }
-        parts[i] = (struct part){at, sizes[i], 0};
-        at += sizes[i];
+        parts[i].anchor = at + parts[i].room[0];
+        at = parts[i].anchor + parts[i].room[1];
     }
-    hak_arena.supers = (struct super *)parts[0].at;
-    hak_arena.purged = (uint16_t *)parts[2].at;
-    hak_arena.slabs = (struct slab *)parts[3].at;
-    hak_arena.bits = (uint64_t *)parts[4].at;
-    hak_arena.base = (uintptr_t)parts[UNITS].at;
+    hak_arena.supers = (struct super *)(parts[0].anchor + SKEW);
+    hak_arena.purged = (uint16_t *)(parts[1].anchor + SKEW);
+    hak_arena.slabs = (struct slab *)(parts[1].anchor + SKEW);
+    hak_arena.bits = (uint64_t *)parts[2].anchor;
+    hak_arena.base = (uintptr_t)parts[UNITS].anchor;
 }
 
 static bool reserve(size_t size) {
-    size_t sizes[PARTS];
     void *at;
-    size_t total = layout_of(size >> HAK_UNIT_SHIFT, sizes);
-    if (os_reserve(0, total, &at)) {
+    if (os_reserve(0, layout_of(size >> HAK_UNIT_SHIFT), &at)) {
         return false;
     }
-    place(at, sizes);
+    place(at);
     reserved = true;
     return true;
 }
 
 /* No reservation: 16 to 31 TiB is far from where the kernel puts programs, libraries, stacks and mappings. */
 static bool place_unreserved(size_t size) {
-    size_t sizes[PARTS];
-    layout_of(size >> HAK_UNIT_SHIFT, sizes);
+    layout_of(size >> HAK_UNIT_SHIFT);
     uintptr_t at = ((uintptr_t)16 << 40) + ((os_random() & 0x7fffff) << 21);
-    place((char *)at, sizes);
+    place((char *)at);
     if (os_map_at((void *)at, HAK_UNIT)) { /* 39-bit address spaces end below */
         return false;
     }
@@ -101,26 +101,32 @@ bool arena_init(void) {
     return false;
 }
 
-static bool commit(struct part *p, size_t upto, size_t grain) {
-    if (upto <= p->committed) {
-        return true;
+static bool commit(char *from, size_t len) { return !(reserved ? os_commit(from, len) : os_map_at(from, len)); }
+
+static bool extend(struct part *p, size_t units) {
+    size_t below = units * p->each[0], above = hak_align_up(units * p->each[1] + p->skew, HAK_UNIT);
+    below = below > p->skew ? hak_align_up(below - p->skew, HAK_UNIT) : 0;
+    if (below > p->done[0]) {
+        if (!commit(p->anchor - below, below - p->done[0])) {
+            return false;
+        }
+        hak_store_rlx(&p->done[0], below);
     }
-    upto = hak_min(hak_align_up(upto, grain), p->size);
-    char *from = p->at + p->committed;
-    size_t len = upto - p->committed;
-    if (reserved ? os_commit(from, len) : os_map_at(from, len)) {
-        return false;
+    if (above > p->done[1]) {
+        if (!commit(p->anchor + p->done[1], above - p->done[1])) {
+            return false;
+        }
+        hak_store_rlx(&p->done[1], above);
     }
-    hak_store_rlx(&p->committed, upto);
     return true;
 }
 
 static bool grow_to(size_t units) {
-    if (units > parts[UNITS].size >> HAK_UNIT_SHIFT) {
+    if (units > parts[UNITS].room[1] >> HAK_UNIT_SHIFT) {
         return false;
     }
     for (int i = 0; i < PARTS; i++) {
-        if (!commit(&parts[i], units * part_bytes[i], HAK_UNIT)) {
+        if (!extend(&parts[i], units)) {
             return false;
         }
     }
@@ -142,7 +148,7 @@ size_t arena_grow(size_t units) {
         }
     }
     if (now == 0) { /* the map is readable only now: any free looks at word 0 */
-        hak_store_rlx(&hak_arena.map, (uint32_t *)parts[1].at);
+        hak_store_rlx(&hak_arena.map, (uint32_t *)(parts[0].anchor + SKEW));
     }
     hak_store_rel(&hak_arena.limit, now + step); /* rel: whoever gets a pointer into the new units got it after this */
     return step;
@@ -151,13 +157,14 @@ size_t arena_grow(size_t units) {
 size_t arena_retained(void) {
     size_t n = 0;
     for (int i = 0; reserved && i < PARTS; i++) {
-        n += parts[i].size - hak_load_rlx(&parts[i].committed);
+        n += parts[i].room[0] - hak_load_rlx(&parts[i].done[0]) + parts[i].room[1] - hak_load_rlx(&parts[i].done[1]);
     }
     return n;
 }
 
 bool arena_holds(const void *p) {
-    return hak_arena.base && (uintptr_t)p - (uintptr_t)parts[0].at <
-                                 (size_t)(parts[UNITS].at - parts[0].at) +
-                                     (reserved ? parts[UNITS].size : hak_load_rlx(&parts[UNITS].committed));
+    const struct part *last = &parts[UNITS];
+    uintptr_t start = (uintptr_t)(parts[0].anchor - parts[0].room[0]);
+    uintptr_t end = (uintptr_t)last->anchor + (reserved ? last->room[1] : hak_load_rlx(&last->done[1]));
+    return hak_arena.base && (uintptr_t)p >= start && (uintptr_t)p < end;
 }

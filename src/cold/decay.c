@@ -71,7 +71,7 @@ HAK_RACY static uint32_t unit_used_bytes(uint32_t u, uint32_t *units) {
 /* Whether the unit lies in a huge page that is worth keeping. */
 HAK_RACY static bool in_busy_huge(uint32_t unit) {
     uint32_t i = unit / HAK_SUPER_UNITS, used = 0, step;
-    const struct super *s = &hak_arena.supers[i];
+    const struct super *s = super_at(i);
     if (HAK_LIKELY(s->huge == THP_NONE)) {
         return false;
     }

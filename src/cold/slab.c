@@ -29,8 +29,8 @@ static void slab_install(struct heap *h, unsigned cls, uint32_t u, bool zeroed) 
     size_t absent = 0;
     for (uint8_t i = 0; i < k->units; i++) {
         *slab_at(u + i) = (struct slab){.cls = (uint8_t)cls, .bucket = SLAB_UNLISTED, .head_off = i};
-        absent += zeroed ? HAK_UNIT : (size_t)hak_popcount32(hak_arena.purged[u + i]) * SLAB_PAGE;
-        hak_arena.purged[u + i] = 0;
+        absent += zeroed ? HAK_UNIT : (size_t)hak_popcount32(*purged_at(u + i)) * SLAB_PAGE;
+        *purged_at(u + i) = 0;
     }
     struct slab *s = slab_at(u);
     s->nobj = s->avail = s->mark = k->nobj;
@@ -61,7 +61,7 @@ static void slab_uninstall(struct heap *h, uint32_t u) {
     set_map(u, s->units, 0);
     slab_disown(h, u);
     for (unsigned i = 0; i < s->units; i++) {
-        h->purged_bytes -= (size_t)hak_popcount32(hak_arena.purged[u + i]) * SLAB_PAGE;
+        h->purged_bytes -= (size_t)hak_popcount32(*purged_at(u + i)) * SLAB_PAGE;
     }
     h->slab_bytes -= (size_t)s->units << HAK_UNIT_SHIFT;
     slab_count(h, s->cls, -1);
@@ -76,7 +76,7 @@ static void touch_purged(struct heap *h, uint32_t u, const uintptr_t *v, unsigne
     for (unsigned i = 0; i < n; i++) {
         size_t off = v[i] - (uintptr_t)unit_address(u);
         for (size_t page = off / SLAB_PAGE; page <= (off + size - 1) / SLAB_PAGE; page++) {
-            uint16_t *word = &hak_arena.purged[u + page / 16], bit = (uint16_t)(1u << page % 16);
+            uint16_t *word = purged_at(u + page / 16), bit = (uint16_t)(1u << page % 16);
             size_t back = *word & bit ? SLAB_PAGE : 0;
             *word = (uint16_t)(*word & ~bit);
             h->purged_bytes -= back;
@@ -88,7 +88,7 @@ static void touch_purged(struct heap *h, uint32_t u, const uintptr_t *v, unsigne
 static bool has_purged(uint32_t u) {
     unsigned any = 0;
     for (unsigned i = 0; i < slab_at(u)->units; i++) {
-        any |= hak_arena.purged[u + i];
+        any |= *purged_at(u + i);
     }
     return any != 0;
 }

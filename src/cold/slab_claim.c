@@ -21,7 +21,7 @@ static unsigned next_bit(const uint64_t *bits, unsigned from, unsigned end, uint
     return end;
 }
 
-static bool page_purged(uint32_t unit, unsigned page) { return hak_arena.purged[unit + page / 16] >> (page % 16) & 1; }
+static bool page_purged(uint32_t unit, unsigned page) { return *purged_at(unit + page / 16) >> (page % 16) & 1; }
 
 /* The whole OS pages in bytes [from, to) that are not purged yet, as bits of 4 KiB pages. */
 static unsigned add_pages(struct slab_claim *c, size_t from, size_t to) {
@@ -105,7 +105,7 @@ void slab_unclaim(const struct slab_claim *c, bool purged) {
         }
     }
     for (unsigned i = 0; purged && i < s->units; i++) {
-        hak_arena.purged[c->unit + i] |= (uint16_t)(c->pages[i / 4] >> (i % 4 * 16));
+        *purged_at(c->unit + i) |= (uint16_t)(c->pages[i / 4] >> (i % 4 * 16));
     }
     h->purged_bytes += purged ? (size_t)c->npages * SLAB_PAGE : 0;
     s->avail = (uint16_t)(s->avail + n);

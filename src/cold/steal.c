@@ -38,7 +38,7 @@ static void count_bytes(struct heap *h, uint32_t u, size_t sign) {
     const struct slab *s = slab_at(u);
     size_t size = hak_class[s->cls].size, purged = 0;
     for (unsigned i = 0; i < s->units; i++) {
-        purged += (size_t)hak_popcount32(hak_arena.purged[u + i]) * SLAB_PAGE;
+        purged += (size_t)hak_popcount32(*purged_at(u + i)) * SLAB_PAGE;
     }
     h->slab_bytes += sign * ((size_t)s->units << HAK_UNIT_SHIFT);
     slab_count(h, s->cls, (int)sign);

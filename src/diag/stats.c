@@ -44,9 +44,7 @@ static void hold(struct walk *w, struct heap *h) {
     }
 }
 
-HAK_RACY static bool unit_dirty(size_t u) {
-    return hak_arena.supers[u / HAK_SUPER_UNITS].dirty >> (u % HAK_SUPER_UNITS) & 1;
-}
+HAK_RACY static bool unit_dirty(size_t u) { return super_at(u / HAK_SUPER_UNITS)->dirty >> (u % HAK_SUPER_UNITS) & 1; }
 
 static bool block_is_free(const uint64_t *bits, unsigned bump, size_t k) {
     return k >= bump || (bits[k >> 6] >> (k & 63) & 1);
@@ -57,7 +55,7 @@ static size_t touched_in(uint32_t u, const struct slab *s, size_t size) {
     size_t n = 0;
     for (unsigned i = 0; i < s->units * 16u; i++) {
         bool touched = (size_t)i * SLAB_PAGE < s->bump * size || unit_dirty(u + i / 16);
-        n += touched && !(hak_arena.purged[u + i / 16] >> (i % 16) & 1);
+        n += touched && !(*purged_at(u + i / 16) >> (i % 16) & 1);
     }
     return n * SLAB_PAGE;
 }

@@ -82,7 +82,7 @@ static bool range_free(uint32_t u, const struct slab *s, size_t a, size_t b) {
 /* A page that was given back holds no block in use. */
 static void check_purged(struct verify *v, uint32_t u, const struct slab *s) {
     for (unsigned i = 0; i < s->units * 16u; i++) {
-        if (hak_arena.purged[u + i / 16] >> (i % 16) & 1) {
+        if (*purged_at(u + i / 16) >> (i % 16) & 1) {
             size_t at = (size_t)i * SLAB_PAGE;
             VERIFY(v, range_free(u, s, at, at + SLAB_PAGE), "slab %u: page %u was given back with a block in use", u,
                    i);
@@ -120,7 +120,7 @@ static uint32_t check_slab(struct verify *v, uint32_t u, uint32_t word) {
     sum->free_bytes += (size_t)s->avail * k->size;
     sum->fresh_bytes += (size_t)(s->nobj - s->bump) * k->size;
     for (uint32_t i = 0; i < s->units; i++) {
-        sum->purged_bytes += (size_t)hak_popcount32(hak_arena.purged[u + i]) * SLAB_PAGE;
+        sum->purged_bytes += (size_t)hak_popcount32(*purged_at(u + i)) * SLAB_PAGE;
     }
     sum->listed += s->bucket != SLAB_UNLISTED;
     return s->units;
@@ -148,14 +148,14 @@ static uint32_t check_large(struct verify *v, uint32_t u, uint32_t word) {
 static void check_held(struct verify *v, uint32_t from, uint32_t units) {
     v->used += units;
     for (uint32_t u = from; u < from + units; u++) {
-        VERIFY(v, !(hak_arena.supers[u / HAK_SUPER_UNITS].free >> (u % HAK_SUPER_UNITS) & 1),
+        VERIFY(v, !(super_at(u / HAK_SUPER_UNITS)->free >> (u % HAK_SUPER_UNITS) & 1),
                "unit %u: in use, and free in its super", u);
     }
 }
 
 /* A unit in no span: free in its super, its bitmap clear for the next slab. */
 static void check_unheld(struct verify *v, uint32_t u) {
-    VERIFY(v, hak_arena.supers[u / HAK_SUPER_UNITS].free >> (u % HAK_SUPER_UNITS) & 1,
+    VERIFY(v, super_at(u / HAK_SUPER_UNITS)->free >> (u % HAK_SUPER_UNITS) & 1,
            "unit %u: in no span, and not free in its super", u);
     VERIFY(v, all_zero(slab_bits(u), SLAB_WORDS), "unit %u: free, its bitmap is not clear", u);
 }
@@ -170,12 +170,12 @@ static uint32_t longest_of(uint32_t m) {
 
 /* kind: the lists by dirty runs, 0, or by free runs, 1. */
 static void check_super(struct verify *v, uint32_t i, uint32_t n, int kind) {
-    const struct super *s = &hak_arena.supers[i];
+    const struct super *s = super_at(i);
     uint32_t longest = longest_of(kind ? s->free : s->free & s->dirty), next = s->next[kind], prev = s->prev[kind];
     VERIFY(v, s->run[kind] == longest, "super %u: longest run %u, mask says %u", i, s->run[kind], longest);
     VERIFY(v, next <= n && prev <= n, "super %u: links %u and %u, of %u supers", i, next, prev, n);
     if (next && next <= n) {
-        const struct super *after = &hak_arena.supers[next - 1];
+        const struct super *after = super_at(next - 1);
         VERIFY(v, after->prev[kind] == i + 1 && after->run[kind] == s->run[kind],
                "super %u: the next one, %u, does not agree", i, next - 1);
     }
@@ -188,7 +188,7 @@ static void check_supers(struct verify *v) {
     for (uint32_t i = 0; i < n; i++) {
         check_super(v, i, (uint32_t)n, 0);
         check_super(v, i, (uint32_t)n, 1);
-        dirty += hak_popcount32(hak_arena.supers[i].free & hak_arena.supers[i].dirty);
+        dirty += hak_popcount32(super_at(i)->free & super_at(i)->dirty);
     }
     VERIFY(v, spans.used == v->used, "spans: %zu units in use, the map has %zu", spans.used, v->used);
     VERIFY(v, spans.dirty == dirty, "spans: %zu dirty units, the masks have %zu", spans.dirty, dirty);

@@ -31,7 +31,7 @@ static const struct {
 };
 
 /* Its defaults are there from the start, so that a program without any option writes nothing here. */
-HAK_ALIGNED(HAK_SEAL_BYTES)
+HAK_READ_MOSTLY HAK_ALIGNED(HAK_SEAL_BYTES)
 union gates_page hak_gates_page = {{
 #define HAK_GATE(name, type, choices, def, min, max, kind, state, box, record, text) .name = (def),
 #include "gates/gates.def"
@@ -201,7 +201,8 @@ static void read_conf(const char *s) {
 }
 
 void gates_read(char **env) {
-    static const char prefix[] = "HAKMEM_", conf[] = "HAKMEM_CONF=";
+    const char prefix[] = "HAKMEM_",
+               conf[] = "HAKMEM_CONF="; /* not static: on the stack, so that start-up touches no page of constants */
     for (size_t i = 0; i < ROWS; i++) {
         if (*value_of(&rows[i]) != rows[i].def) {
             *value_of(&rows[i]) = rows[i].def;

@@ -17,13 +17,15 @@ struct arena {
     uint32_t *map;        /* const; entries atomic: written by whoever owns the unit, read by every free */
     struct slab *slabs;   /* const */
     uint64_t *bits;       /* const */
-    uint16_t *purged;     /* const; a bit per 4 KiB page of the unit that was given back. lock: the owning heap */
-    struct super *supers; /* const */
+    uint16_t *purged;     /* const: the end of an array that grows down (purged_at) */
+    struct super *supers; /* const: the end of an array that grows down (super_at) */
 } HAK_ALIGNED(HAK_CACHE_LINE);
 
 extern HAK_HIDDEN struct arena hak_arena;
 
 HAK_INLINE size_t unit_of(const void *p) { return ((uintptr_t)p - hak_arena.base) >> HAK_UNIT_SHIFT; }
+/* A bit per 4 KiB page of unit u that was given back. lock: the owning heap */
+HAK_INLINE uint16_t *purged_at(size_t u) { return hak_arena.purged - 1 - u; }
 HAK_INLINE char *unit_address(size_t u) { return (char *)hak_arena.base + (u << HAK_UNIT_SHIFT); }
 
 #endif

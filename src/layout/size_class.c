@@ -18,7 +18,7 @@
 #define ROW4(c) ROW(c), ROW((c) + 1), ROW((c) + 2), ROW((c) + 3)
 #define ROW24(c) ROW4(c), ROW4((c) + 4), ROW4((c) + 8), ROW4((c) + 12), ROW4((c) + 16), ROW4((c) + 20)
 
-struct size_class hak_class[HAK_CLASSES] = {ROW24(0), ROW24(24), ROW24(48)};
+HAK_READ_MOSTLY struct size_class hak_class[HAK_CLASSES] = {ROW24(0), ROW24(24), ROW24(48)};
 
 uint8_t hak_class_parent[HAK_CLASSES - HAK_CLASSES_FIXED];
 
@@ -37,7 +37,7 @@ uint8_t hak_class_parent[HAK_CLASSES - HAK_CLASSES_FIXED];
 #define FOUR(x, c) x(c), x(c + 1), x(c + 2), x(c + 3)
 #define EIGHT(x, c) FOUR(x, c), FOUR(x, c + 4)
 
-uint8_t hak_class_of[HAK_CLASS_STEPS] = {
+HAK_READ_MOSTLY uint8_t hak_class_of[HAK_CLASS_STEPS] = {
     0,
     EIGHT(X1, 0),
     EIGHT(X1, 8),   /* to 256 */

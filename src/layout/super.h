@@ -2,7 +2,10 @@
 #ifndef HAK_LAYOUT_SUPER_H
 #define HAK_LAYOUT_SUPER_H
 
+#include "base/attr.h"
 #include "gates/build.h"
+#include "layout/arena.h"
+#include <stddef.h>
 #include <stdint.h>
 
 /* dirty is a subset of what was ever touched: a free unit outside dirty reads zero. */
@@ -17,5 +20,7 @@ struct super {
     uint8_t reserved;
 };
 _Static_assert(sizeof(struct super) == 32, "supers are scanned");
+
+HAK_INLINE struct super *super_at(size_t i) { return hak_arena.supers - 1 - i; }
 
 #endif

@@ -3,7 +3,8 @@
 #include "layout/thread_cache.h"
 #include "layout/magazine.h"
 
-const struct chunk hak_empty_chunk = {{0}};
+/* With an address in a word that nobody reads it lies among what the loader relocates: a page that each process has anyway. */
+const struct chunk hak_empty_chunk = {{[1] = (uintptr_t)&hak_empty_chunk}};
 
 #define TOPS4 HAK_EMPTY, HAK_EMPTY, HAK_EMPTY, HAK_EMPTY
 #define TOPS16 TOPS4, TOPS4, TOPS4, TOPS4

@@ -1,6 +1,7 @@
 /* arena.c : placing and growing the arena under limits and refusals. Each case needs a fresh process. */
 #include "cold/arena.h"
 #include "gates/gates.h"
+#include "layout/super.h"
 #include "unit.h"
 #include <errno.h>
 
@@ -17,10 +18,19 @@ static void side_arrays_work(void) {
     hak_arena.map[last] = 1;
     hak_arena.slabs[last].next = 2;
     hak_arena.bits[last * SLAB_WORDS + SLAB_WORDS - 1] = 3;
-    hak_arena.purged[last] = 4;
+    *purged_at(last) = 4;
+    super_at(last / HAK_SUPER_UNITS)->dirty = 6;
+    CHECK(hak_arena.map[last] == 1 && hak_arena.slabs[last].next == 2 && *purged_at(last) == 4);
     memset(unit_address(last), 5, HAK_UNIT);
     CHECK(unit_of(unit_address(last)) == last && unit_of(unit_address(last) + HAK_UNIT - 1) == last);
     CHECK(arena_holds(unit_address(last)));
+}
+
+/* A small program has elements of the low units only: two pages hold those of four arrays. */
+static void first_elements_share_pages(void) {
+    uintptr_t page = SLAB_PAGE;
+    CHECK((uintptr_t)&hak_arena.map[512] / page == (uintptr_t)super_at(15) / page);
+    CHECK((uintptr_t)&hak_arena.slabs[100] / page == (uintptr_t)purged_at(100) / page);
 }
 
 static void grows(void) {
@@ -31,6 +41,7 @@ static void grows(void) {
     size_t n = arena_grow(1);
     CHECK(n >= HAK_SUPER_UNITS && n % HAK_SUPER_UNITS == 0 && hak_arena.limit == n);
     side_arrays_work();
+    first_elements_share_pages();
     n = arena_grow(1000);
     CHECK(n >= 1000);
     side_arrays_work();
@@ -107,7 +118,7 @@ static void large_pages(void) {
     os_fault_page_size(65536);
     CHECK(arena_init() && arena_grow(1) > 0);
     side_arrays_work();
-    CHECK(hak_arena.base % 65536 == 0 && (uintptr_t)hak_arena.map % 65536 == 0);
+    CHECK(hak_arena.base % 65536 == 0 && (uintptr_t)hak_arena.bits % 65536 == 0);
 }
 
 extern void __tsan_init(void)

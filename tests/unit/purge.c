@@ -221,7 +221,7 @@ static void huge_pages_stay(void **state) {
     (void)state;
     purge_all(0);
     for (uint32_t i = 0; i < hak_arena.limit / HAK_SUPER_UNITS; i++) {
-        hak_arena.supers[i].huge = THP_HUGE;
+        super_at(i)->huge = THP_HUGE;
     }
     fill_and_free(0); /* no slab is wanted but these */
     for (unsigned i = 0; i < MANY; i++) {
@@ -252,7 +252,7 @@ static void huge_pages_stay(void **state) {
     assert_true(os_fault_purged() - purged - few > (size_t)MANY * SIZE / 2);
     assert_true(few <= FEW_PAGES * 4096); /* at the ends of the run, where a super holds little else */
     for (uint32_t i = 0; i < hak_arena.limit / HAK_SUPER_UNITS; i++) {
-        hak_arena.supers[i].huge = THP_NONE;
+        super_at(i)->huge = THP_NONE;
     }
     free_rest();
     unit_verify();
@@ -280,7 +280,7 @@ static void demand(void **state) {
     assert_in_range(zeroed_runs, 1, UNITS);
     for (int i = 0; i < 300; i++) {
         for (int k = 0; k < UNITS; k += 16) {
-            hak_arena.supers[run[k] / HAK_SUPER_UNITS].epoch = purge_epoch();
+            super_at(run[k] / HAK_SUPER_UNITS)->epoch = purge_epoch();
         }
         struct stats s;
         stats_get(&s); /* to read statistics changes nothing */

@@ -72,7 +72,7 @@ static void extend(void **state) {
     struct run r = take(2, 1);
     uint32_t free_after = 0;
     for (uint32_t u = r.unit + 2; u / HAK_SUPER_UNITS == r.unit / HAK_SUPER_UNITS; u++) {
-        free_after += hak_arena.supers[u / HAK_SUPER_UNITS].free >> (u % HAK_SUPER_UNITS) & 1;
+        free_after += super_at(u / HAK_SUPER_UNITS)->free >> (u % HAK_SUPER_UNITS) & 1;
     }
     assert_true(free_after > 4);
     assert_true(span_extend(r.unit, 2, 3));
@@ -99,8 +99,7 @@ static void dirty(void **state) {
     size_t before = span_dirty();
     assert_true(before >= 40);
     uint32_t cursor = 0, units = 0, u;
-    assert_int_equal(span_claim_dirty(&cursor, hak_arena.supers[r.unit / 32].epoch - 1, &units),
-                     0); /* all are younger */
+    assert_int_equal(span_claim_dirty(&cursor, super_at(r.unit / 32)->epoch - 1, &units), 0); /* all are younger */
     cursor = 0;
     while ((u = span_claim_dirty(&cursor, UINT32_MAX, &units)) != 0) {
         assert_int_equal(os_purge(unit_address(u), units * HAK_UNIT), 0);

@@ -89,7 +89,7 @@ static void slabs(void **state) {
     PLANT(s->bucket, s->bucket == 1 ? 2 : 1, "bucket");
     PLANT(s->mark, s->mark + 1, "mark");
     PLANT(slab_bits(u)[s->bump >> 6], slab_bits(u)[s->bump >> 6] | UINT64_C(1) << (s->bump & 63), "at or after bump");
-    PLANT(hak_arena.purged[u], 0xffff, "given back");
+    PLANT(*purged_at(u), 0xffff, "given back");
 }
 
 static void words(void **state) {
@@ -107,10 +107,10 @@ static void words(void **state) {
 static void supers(void **state) {
     (void)state;
     uint32_t u = unit_with_bits();
-    struct super *s = &hak_arena.supers[u / HAK_SUPER_UNITS];
+    struct super *s = super_at(u / HAK_SUPER_UNITS);
     PLANT(s->free, s->free | 1u << (u % HAK_SUPER_UNITS), "free in its super");
     u = (uint32_t)(hak_arena.limit - 1);
-    s = &hak_arena.supers[u / HAK_SUPER_UNITS];
+    s = super_at(u / HAK_SUPER_UNITS);
     PLANT(s->run[0], s->run[0] + 1, "longest");
     PLANT(s->run[1], s->run[1] + 1, "longest");
     PLANT(s->dirty, s->dirty ^ (s->free & (0 - s->free)), "mask says");
