@@ -114,20 +114,35 @@ class Counts(RecordTest):
         source = self.path("other.c")
         with open(source, "w", encoding="utf-8") as f:
             f.write(
-                "#include <hakmem/hakmem.h>\n#include <stdlib.h>\nvoid *__libc_malloc(size_t); void __libc_free(void *);\n"
+                "#include <hakmem/hakmem.h>\n#include <stdlib.h>\n#include <unistd.h>\n#include <pthread.h>\n#include <sys/wait.h>\nvoid *__libc_malloc(size_t); void __libc_free(void *);\n"
+                "static void *ends(void *h) { hak_heap_destroy(h); return 0; }\n"
                 "int main(void) { void *v[50]; size_t n, got; for (int i = 0; i < 20; i++) {\n"
                 "  free(hak_malloc_usable(1111, &n)); hak_free_at(hak_alloc_at(2222, main), main);\n"
                 "  __libc_free(__libc_malloc(3333)); got = hak_malloc_bulk(444, 50, v); hak_free_bulk(v, got);\n"
-                "  hak_heap *h = hak_heap_create(); hak_heap_malloc(h, 5555); hak_heap_destroy(h); } }\n"
+                "  hak_heap *h = hak_heap_create(), *k = hak_heap_create(); hak_heap_malloc(h, 5555); free(hak_heap_calloc(h, 11, 505));\n"
+                "  void *p = hak_heap_malloc(h, 666); hak_heap_malloc(k, 777); hak_heap_malloc(h, 888); p = realloc(p, 60000);\n"
+                "  hak_heap_destroy(h); free(p); hak_heap_destroy(k); }\n"
+                "  hak_heap *h = hak_heap_create(); for (int i = 0; i < 1000; i++) hak_heap_malloc(h, 7007);\n"
+                "  hak_heap *t = hak_heap_create(); pthread_t other; for (int i = 0; i < 500; i++) hak_heap_malloc(t, 3003);\n"
+                "  pthread_create(&other, 0, ends, t); pthread_join(other, 0);\n"
+                "  if (fork() == 0) { hak_heap_destroy(h); _exit(0); } wait(0); }\n"
             )
         include = os.path.join(HERE, "..", "..", "include")
         subprocess.run([compiler, "-O1", "-fno-builtin", "-I", include, "-o", self.path("other"), source, "-L", BUILD, "-lhakmem",
-                        "-Wl,-rpath," + os.path.abspath(BUILD)], check=True)
-        s = self.trace(self.record(self.path("other")))
-        for size, blocks in ((1111, 20), (2222, 20), (3333, 20), (444, 1000)):
+                        "-Wl,-rpath," + os.path.abspath(BUILD), "-pthread"], check=True)
+        recording = self.record(self.path("other"))
+        child, s = sorted(json.loads(self.tool("trace", "--json", "--all", recording).stdout), key=lambda p: -p["forked"])
+        for size, blocks in ((1111, 20), (2222, 20), (3333, 20), (444, 1000), (5555, 40), (666, 20), (777, 20), (888, 20), (7007, 1000)):
             self.assertIn({"size": size, "blocks": blocks}, s["top_sizes"])
-        self.assertNotIn(5555, [t["size"] for t in s["top_sizes"]])
-        self.assertEqual((s["missed_frees"], s["unknown_frees"]), (0, 0))
+        for p, live in ((s, 1000), (child, 0)):
+            self.assertEqual((p["missed_frees"], p["unknown_frees"]), (0, 0))
+            self.assertEqual(p["live_at_end_bytes"] // 7007, live)
+        self.assertEqual(child["frees"], 1000)
+        for p, live in ((s, 1000), (child, 0)):  # a child's first thread frees more blocks than it has events
+            r = self.replay(recording, "--process", p["pid"], "--lib", "libc", "--rounds", 1)
+            self.assertEqual(r["allocators"][0]["peak_live"], r["recorded_peak_live"])
+            self.assertEqual(r["operations"], p["blocks"] + p["frees"] + p["reallocs"])
+            self.assertGreaterEqual(r["allocators"][0]["end_rss"], live * 7007)
 
     def test_next_is_made_of_twins(self):
         """An allocator whose malloc calls __libc_malloc, below the recorder: each block once, and no recursion."""

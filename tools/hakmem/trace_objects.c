@@ -1,5 +1,6 @@
 /* trace_objects.c : see trace_objects.h.
- * Invariant  an address is in the map exactly while its object is live and not inside a realloc */
+ * Invariant  an address is in the map exactly while its object is live and not inside a realloc; the address of a first-class heap, odd so
+ *            that no block has it, leads to the first of its live objects */
 #include "trace_objects.h"
 #include "util.h"
 
@@ -19,6 +20,7 @@ struct walker {
     size_t map_size, map_used;
     uint32_t *moving; /* by thread: the object inside a realloc */
     uint32_t *moving_pages;
+    uint64_t *heap; /* by thread: the first-class heap of its next birth */
     size_t threads;
     uint64_t serial;
     struct trace_counts *counts;
@@ -99,9 +101,38 @@ static void counts_live(struct trace_counts *c, uint64_t born, uint64_t died, ui
     }
 }
 
+static void heap_join(struct walker *w, uint32_t object, uint64_t heap) {
+    struct trace_object *o = &w->object[object];
+    o->heap = heap;
+    o->prev = o->next = NONE;
+    if (!heap)
+        return;
+    const struct map_entry *e = w->map_size ? map_find(w, heap | 1) : NULL;
+    if (e && e->addr) {
+        o->next = e->object;
+        w->object[o->next].prev = object;
+    }
+    map_put(w, heap | 1, object);
+}
+
+static void heap_leave(struct walker *w, struct trace_object *o) {
+    if (!o->heap)
+        return;
+    if (o->next != NONE)
+        w->object[o->next].prev = o->prev;
+    if (o->prev != NONE)
+        w->object[o->prev].next = o->next;
+    else if (o->next != NONE)
+        map_put(w, o->heap | 1, o->next);
+    else
+        map_take(w, o->heap | 1);
+    o->heap = 0;
+}
+
 static void object_dies(struct walker *w, uint32_t object, const struct trace_event *e, uint32_t thread,
                         uint32_t pages) {
     struct trace_object *o = &w->object[object];
+    heap_leave(w, o);
     o->live = false;
     w->spare[w->spares++] = object;
     w->counts->deaths++;
@@ -121,7 +152,16 @@ static void object_dies(struct walker *w, uint32_t object, const struct trace_ev
                  w->counts);
 }
 
-static void object_born(struct walker *w, const struct trace_event *e, uint32_t thread, bool inherited) {
+/* All live objects of a heap die. */
+static void heap_ends(struct walker *w, const struct trace_event *e, uint32_t thread) {
+    for (const struct map_entry *first; w->map_size && (first = map_find(w, e->addr | 1))->addr;) {
+        uint32_t object = first->object;
+        map_take(w, w->object[object].addr);
+        object_dies(w, object, e, thread, 0);
+    }
+}
+
+static void object_born(struct walker *w, const struct trace_event *e, uint32_t thread, bool inherited, uint64_t heap) {
     uint32_t before = map_take(w, e->addr);
     if (before != NONE) { /* its free went past the recorder */
         w->counts->missed_frees++;
@@ -129,8 +169,9 @@ static void object_born(struct walker *w, const struct trace_event *e, uint32_t 
     }
     uint32_t object = object_new(w);
     struct trace_object *o = &w->object[object];
-    *o = (struct trace_object){e->addr, e->size, e->stamp, w->serial++, thread, true};
+    *o = (struct trace_object){e->addr, e->size, e->stamp, w->serial++, 0, NONE, NONE, thread, true};
     map_put(w, e->addr, object);
+    heap_join(w, object, heap);
     w->counts->births++;
     w->counts->blocks++;
     w->counts->requested += e->size;
@@ -155,7 +196,7 @@ static void object_moved(struct walker *w, const struct trace_event *e, uint32_t
     w->moving[thread] = NONE;
     if (object == NONE) {
         if (e->addr)
-            object_born(w, e, thread, false);
+            object_born(w, e, thread, false, 0);
         return;
     }
     struct trace_object *o = &w->object[object];
@@ -174,6 +215,8 @@ static void object_moved(struct walker *w, const struct trace_event *e, uint32_t
         o = &w->object[object];
     }
     uint64_t old = o->size;
+    if (o->addr != e->addr)
+        heap_leave(w, o); /* a block that moves goes to the common heap */
     o->addr = e->addr;
     o->size = e->size;
     map_put(w, e->addr, object);
@@ -200,7 +243,14 @@ static void walk_event(struct walker *w, const struct trace_event *e, uint32_t t
     case WIRE_MALLOC:
     case WIRE_CALLOC:
     case WIRE_ALIGNED:
-        object_born(w, e, thread, false);
+        object_born(w, e, thread, false, w->heap[thread]);
+        w->heap[thread] = 0;
+        break;
+    case WIRE_HEAP:
+        w->heap[thread] = e->addr;
+        break;
+    case WIRE_HEAP_END:
+        heap_ends(w, e, thread);
         break;
     case WIRE_FREE:
         object = map_take(w, e->addr);
@@ -241,7 +291,9 @@ static void walk_event(struct walker *w, const struct trace_event *e, uint32_t t
 static void walk_threads(struct walker *w, size_t threads) {
     w->moving = trace_alloc(w->moving, threads * sizeof *w->moving);
     w->moving_pages = trace_alloc(w->moving_pages, threads * sizeof *w->moving_pages);
+    w->heap = trace_alloc(w->heap, threads * sizeof *w->heap);
     memset(w->moving, 0xff, threads * sizeof *w->moving);
+    memset(w->heap, 0, threads * sizeof *w->heap);
     w->threads = threads;
 }
 
@@ -281,7 +333,7 @@ static bool walk_inherited(struct walker *w, const struct trace_file *f, const s
         if (!o->live)
             continue;
         struct trace_event e = {.stamp = s->start, .addr = o->addr, .size = o->size, .op = WIRE_MALLOC};
-        object_born(w, &e, 0, true);
+        object_born(w, &e, 0, true, o->heap);
         w->counts->inherited++;
     }
     free(parent.object);
@@ -289,6 +341,7 @@ static bool walk_inherited(struct walker *w, const struct trace_file *f, const s
     free(parent.map);
     free(parent.moving);
     free(parent.moving_pages);
+    free(parent.heap);
     return ok;
 }
 
@@ -303,5 +356,6 @@ bool trace_walk(const struct trace_file *f, const struct trace_stream *s, trace_
     free(w.map);
     free(w.moving);
     free(w.moving_pages);
+    free(w.heap);
     return ok;
 }

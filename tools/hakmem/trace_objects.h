@@ -10,6 +10,8 @@ enum trace_act { ACT_BIRTH, ACT_DEATH, ACT_RESIZE, ACT_PAGES, ACT_THREAD_END };
 struct trace_object {
     uint64_t addr, size, born; /* born: stamp */
     uint64_t serial;           /* of its birth */
+    uint64_t heap;             /* the first-class heap that it is of, or 0 */
+    uint32_t next, prev;       /* in the list of that heap's objects */
     uint32_t thread;           /* that it was born in */
     bool live;
 };

@@ -30,6 +30,7 @@ struct slots {
 };
 
 struct lane_plan {
+    uint64_t wanted; /* operations, with those for which there was no room */
     struct plan_op *op;
     uint64_t ops, room;
     uint32_t first_epoch, last_epoch;
@@ -124,8 +125,9 @@ static uint32_t slot_take(struct planner *p, struct lane_plan *l, bool *reused) 
 
 static struct plan_op *op_add(struct planner *p, const struct trace_action *a, enum plan_what what, uint32_t slot) {
     struct lane_plan *l = &p->lane[a->thread];
+    l->wanted++;
     if (l->ops == l->room)
-        return NULL; /* the index promised room for all */
+        return NULL; /* plan_make will try again with more */
     struct plan_op *op = &l->op[l->ops++];
     double wait = a->stamp > l->last_stamp ? (double)(a->stamp - l->last_stamp) * p->ns / PLAN_TIME_NS : 0;
     *op = (struct plan_op){.what = (uint64_t)what | (uint64_t)a->align_log2 << 4 | a->size << 10,
@@ -240,19 +242,19 @@ static void planner_free(struct planner *p) {
     free(p->epoch);
 }
 
-char *plan_make(const struct trace_file *f, const struct trace_stream *s, const char *dir, struct plan_totals *totals,
-                char why[256]) {
+/* One pass, with room for room[i] operations of thread i; it becomes what the thread has. */
+static char *plan_try(const struct trace_file *f, const struct trace_stream *s, const char *dir, uint64_t *room,
+                      struct plan_totals *totals, char why[256]) {
     struct planner p = {.lanes = s->threads, .ns = 1e9 / f->ticks, .start = s->start, .epoch_room = 1};
     char *path = xprintf("%s/hakmem-plan-XXXXXX", dir);
-    uint64_t at = (sizeof(struct plan_head) + 4095) & ~4095ull, size = at, inherited = inherited_most(s);
+    uint64_t at = (sizeof(struct plan_head) + 4095) & ~4095ull, size = at;
     struct statvfs fs;
     p.lane = xmalloc((s->threads + 1) * sizeof *p.lane);
     p.epoch = xmalloc(sizeof *p.epoch);
     *p.epoch = (struct plan_epoch){0};
     for (size_t i = 0; i < s->threads; i++) {
-        uint64_t most = s->thread[i].events + (i == 0 ? inherited : 0);
-        p.lane[i] = (struct lane_plan){.room = most, .last_stamp = s->start};
-        size += most * sizeof(struct plan_op);
+        p.lane[i] = (struct lane_plan){.room = room[i], .last_stamp = s->start};
+        size += room[i] * sizeof(struct plan_op);
     }
     int fd = mkstemp(path);
     *why = '\0';
@@ -279,10 +281,35 @@ char *plan_make(const struct trace_file *f, const struct trace_stream *s, const 
     }
     if (fd >= 0)
         close(fd);
+    for (size_t i = 0; i < s->threads; i++)
+        room[i] = p.lane[i].wanted;
     planner_free(&p);
     if (!*why)
         return path;
     unlink(path);
     free(path);
     return NULL;
+}
+
+/* A thread has as many operations as events, as a rule. The end of a first-class heap is many frees: then a second pass is needed. */
+char *plan_make(const struct trace_file *f, const struct trace_stream *s, const char *dir, struct plan_totals *totals,
+                char why[256]) {
+    uint64_t *room = xmalloc((s->threads + 1) * sizeof *room);
+    for (size_t i = 0; i < s->threads; i++)
+        room[i] = s->thread[i].events + (i == 0 ? inherited_most(s) : 0);
+    uint64_t *first = xmalloc((s->threads + 1) * sizeof *first);
+    memcpy(first, room, s->threads * sizeof *first);
+    char *path = plan_try(f, s, dir, room, totals, why);
+    bool short_of = false;
+    for (size_t i = 0; i < s->threads; i++)
+        short_of |= room[i] > first[i];
+    if (path && short_of) {
+        unlink(path);
+        free(path);
+        *totals = (struct plan_totals){0};
+        path = plan_try(f, s, dir, room, totals, why);
+    }
+    free(first);
+    free(room);
+    return path;
 }

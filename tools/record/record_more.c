@@ -1,6 +1,7 @@
 /* record_more.c : other names of the malloc family: glibc's twins, hakmem's own calls (hakmem.h).
  * Owns       these symbols          Threads  any; as record_hooks.c
- * Blocks of first-class heaps pass unrecorded: they end all at once, which a trace of single blocks cannot say. */
+ * A block of a first-class heap is an event that names the heap, then one as of malloc; the heap's end is the death of those that are
+ * left. Their touched pages are not counted: nobody here knows them when they end. */
 #include "record_hooks.h"
 
 #include <errno.h>
@@ -70,6 +71,10 @@ size_t hak_malloc_bulk(size_t size, size_t n, void **out);
 void hak_free_bulk(void **blocks, size_t n);
 void *hak_alloc_at(size_t size, const void *site);
 void hak_free_at(void *block, const void *site);
+typedef struct hak_heap hak_heap;
+void *hak_heap_malloc(hak_heap *heap, size_t size);
+void *hak_heap_calloc(hak_heap *heap, size_t n, size_t size);
+void hak_heap_destroy(hak_heap *heap);
 
 /* The library's function of the same name; only who links it calls these. */
 #define NEXT(name)               \
@@ -119,5 +124,40 @@ void hak_free_at(void *block, const void *site) {
     struct lane *l = record_enter();
     record_dies(l, block);
     next(block, site);
+    record_leave(l);
+}
+
+static void heap_born(struct lane *l, const hak_heap *heap, enum wire_op op, void *p, size_t size) {
+    if (!l || !p)
+        return;
+    uint64_t now = wire_stamp();
+    record_put(l, record_word(WIRE_HEAP, (uintptr_t)heap, 0), 0, now);
+    record_put(l, record_word(op, (uintptr_t)p, 0), size, now);
+}
+
+void *hak_heap_malloc(hak_heap *heap, size_t size) {
+    NEXT(hak_heap_malloc)
+    struct lane *l = record_enter();
+    void *p = next(heap, size);
+    heap_born(l, heap, WIRE_MALLOC, p, size);
+    record_leave(l);
+    return p;
+}
+
+void *hak_heap_calloc(hak_heap *heap, size_t n, size_t size) {
+    NEXT(hak_heap_calloc)
+    struct lane *l = record_enter();
+    void *p = next(heap, n, size);
+    heap_born(l, heap, WIRE_CALLOC, p, n * size);
+    record_leave(l);
+    return p;
+}
+
+void hak_heap_destroy(hak_heap *heap) {
+    NEXT(hak_heap_destroy)
+    struct lane *l = record_enter();
+    if (l && heap)
+        record_put(l, record_word(WIRE_HEAP_END, (uintptr_t)heap, 0), 0, wire_stamp());
+    next(heap);
     record_leave(l);
 }

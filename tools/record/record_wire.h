@@ -41,8 +41,10 @@ enum wire_op {
     WIRE_REALLOC_OLD, /* addr, size as in WIRE_FREE; stamped before the call */
     WIRE_REALLOC_NEW, /* addr (0: failed), size; stamped after the call */
     WIRE_THREAD_END,
-    WIRE_PAGES,  /* addr, size = pages touched + 1: a block that was live at exit */
-    WIRE_EXTEND, /* size = high 32 bits of the next event's size, dt = high 32 bits of its dt */
+    WIRE_PAGES,    /* addr, size = pages touched + 1: a block that was live at exit */
+    WIRE_EXTEND,   /* size = high 32 bits of the next event's size, dt = high 32 bits of its dt */
+    WIRE_HEAP,     /* addr: the thread's next birth is of this first-class heap */
+    WIRE_HEAP_END, /* addr: all live blocks of this heap die */
 };
 
 /* 16 bytes. head: op in bits 0-3, log2 of the alignment in 4-9, address in 16-63. tail: size in 0-31, dt in 32-63. head is stored
