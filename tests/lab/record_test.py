@@ -2,6 +2,7 @@
 """`hakmem record`: every event of a program whose events are known, however it ends; and what it says to bad input."""
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -248,6 +249,24 @@ class Ends(RecordTest):
         self.assertEqual(p.wait(20), 130)
         p.stdout.close()
         self.assertIn({"size": 100, "blocks": 7000}, self.trace(out)["top_sizes"])
+
+    def test_recorder_is_killed(self):
+        """The program goes on alone, even if the recorder was not its parent."""
+        p = subprocess.Popen([TOOL, "record", "-o", self.path("k.hkt"), "--scratch", self.dir, "--", "/bin/sh", "-c",
+                              f"echo begun; sleep 0.3; {PROG} stack 400000; echo done"],
+                             env={**os.environ, "HAKRECORD_SLOTS": "16"}, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        self.assertEqual(p.stdout.readline(), "begun\n")
+        p.kill()
+        p.wait(10)
+        try:
+            self.assertTrue(select.select([p.stdout], [], [], 60)[0], "the program waits for the dead")
+            self.assertEqual(p.stdout.readline(), "done\n")
+        finally:
+            p.stdout.close()
+            try:
+                os.killpg(p.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
 
     def test_status(self):
         self.record("/bin/sh", "-c", "exit 42", status=42)

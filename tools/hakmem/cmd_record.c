@@ -106,7 +106,7 @@ _Noreturn static void child_run(char **command, const char *lib, const char *dir
     snprintf(slots, sizeof slots, "%u", (unsigned)n);
     setenv("LD_PRELOAD", preload, 1);
     setenv(WIRE_ENV_DIR, dir, 1);
-    setenv(WIRE_ENV_SLOTS, slots, 1);
+    setenv(WIRE_ENV_SLOTS, slots, 0); /* a test asks for few */
     if (wire_by_clock)
         setenv(WIRE_ENV_CLOCK, "1", 1);
     execvp(command[0], command);

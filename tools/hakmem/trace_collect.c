@@ -129,6 +129,7 @@ static struct image *image_open(struct collector *c, const char *name) {
     struct image *m = xmalloc(sizeof *m);
     *m = (struct image){.head = at, .size = (size_t)st.st_size, .samples = json_array(), .stride = 1, .pagemap = -1};
     m->fd = fd;
+    atomic_store_explicit(&m->head->recorder, (uint32_t)getpid(), memory_order_relaxed);
     snprintf(m->name, sizeof m->name, "%s", name);
     m->stream = (uint32_t)c->images;
     c->image = xrealloc(c->image, (c->images + 1) * sizeof *c->image);
@@ -324,6 +325,7 @@ size_t collect_poll(struct collector *c) {
         if (m->ended)
             continue;
         atomic_store_explicit(&m->head->narrow, narrow, memory_order_relaxed);
+        atomic_fetch_add_explicit(&m->head->looks, 1, memory_order_relaxed);
         taken += image_drain(c, m);
         if (sample && m->announced) {
             image_sample(c, m, now);

@@ -135,6 +135,8 @@ static struct frame dots_frame(const struct chart *c, double width, double top, 
     for (size_t i = 0; i < c->rows; i++) {
         double low = isfinite(c->row[i].low) ? c->row[i].low : c->row[i].value,
                high = isfinite(c->row[i].high) ? c->row[i].high : c->row[i].value;
+        low = fmin(low, 1 - c->row[i].spread);
+        high = fmax(high, 1 + c->row[i].spread);
         least = low < least ? low : least;
         most = high > most ? high : most;
     }

@@ -27,6 +27,8 @@ static uint32_t generations; /* images of this memory: grows at each fork seen *
 static _Atomic uint32_t opening;
 static int off = 1;
 
+enum { WAIT_ROUND = 8192 }; /* naps, some two seconds */
+
 struct wire_head *record_head(void) {
     return head;
 }
@@ -163,14 +165,25 @@ static int slot_claim(uint32_t *at, int whole) {
     return 0;
 }
 
-/* Waits for the parent to take slots away; gives up when there is no parent any more. */
+/* Is there nobody any more who takes slots away? A PID alone does not say: it may be one of another namespace. */
+static int recorder_gone(uint32_t looks_before) {
+    pid_t pid = (pid_t)atomic_load_explicit(&head->recorder, memory_order_relaxed);
+    return atomic_load_explicit(&head->looks, memory_order_relaxed) == looks_before &&
+           (pid == 0 || (kill(pid, 0) != 0 && errno == ESRCH));
+}
+
+/* Waits for the recorder to take slots away; gives up, once and for all, when it has ended. */
 static int slot_wait(uint32_t *at, int whole) {
     struct timespec nap = {.tv_nsec = 200000};
+    uint32_t looks = atomic_load_explicit(&head->looks, memory_order_relaxed);
     for (unsigned n = 1; !slot_claim(at, whole || atomic_load_explicit(&head->narrow, memory_order_relaxed)); n++) {
         if (atomic_load_explicit(&head->parent_gone, memory_order_relaxed))
             return 0;
-        if (n % 1024 == 0 && getppid() == 1)
-            return 0;
+        if (n % WAIT_ROUND == 0) {
+            if (recorder_gone(looks))
+                atomic_store_explicit(&head->parent_gone, 1, memory_order_relaxed);
+            looks = atomic_load_explicit(&head->looks, memory_order_relaxed);
+        }
         nanosleep(&nap, NULL);
     }
     return 1;

@@ -89,6 +89,8 @@ struct wire_head {
     _Atomic uint32_t threads; /* serial numbers given out */
     _Atomic uint32_t ready;   /* the fields above are filled in */
     _Atomic uint32_t parent_gone;
+    _Atomic uint32_t recorder;   /* its PID, once it has seen this file */
+    _Atomic uint32_t looks;      /* how often it came by */
     _Atomic uint32_t unrecorded; /* forked children that could not make a file of their own */
     _Atomic uint32_t narrow; /* the scratch folder is nearly full: only the first WIRE_SLOTS_MIN slots may be claimed */
     _Atomic uint32_t state[WIRE_SLOTS_MAX];
