@@ -5,6 +5,7 @@
 #include "base/bits.h"
 #include "base/lock.h"
 #include "cold/purge.h"
+#include "cold/thp.h"
 #include "gates/build.h"
 #include "os/os.h"
 #include <string.h>
@@ -165,6 +166,9 @@ void *huge_alloc(size_t n, size_t align, uint32_t heap, bool *zeroed) {
         *zeroed = false;
     } else {
         p = map_aligned(&size, align, &lead);
+        if (p && size > HAK_HUGE_MIN && thp_large_wanted(size)) {
+            os_huge(p, size, true);
+        }
     }
     if (p && !enroll(p, size, lead, heap)) {
         os_unmap(p - lead, lead + size);
@@ -200,6 +204,7 @@ bool huge_free(void *p) {
         return false;
     }
     char *at = p;
+    thp_large_freed(p, r.size);
     if (r.lead == 0 && r.size <= cache_max) {
         at = keep(at, &r.size);
     }

@@ -8,6 +8,7 @@
 #include "cold/heap.h"
 #include "cold/huge.h"
 #include "cold/span.h"
+#include "cold/thp.h"
 #include "layout/arena.h"
 #include "os/os.h"
 #include <string.h>
@@ -56,6 +57,9 @@ void *large_alloc(size_t n, size_t align, uint32_t heap, bool *zeroed) {
     }
     hak_arena.slabs[u] = (struct slab){.cls = HAK_CLASS_LARGE, .bucket = SLAB_UNLISTED, .large_units = units};
     set_size(u, n);
+    if (thp_large_wanted(n)) {
+        thp_large(u, units);
+    }
     if (heap) {
         link_block(heap_by_id(heap), u);
     }
@@ -73,6 +77,7 @@ bool large_free(uint32_t unit) {
     if (word >> 8) {
         unlink_block(heap_by_id(word >> 8), unit);
     }
+    thp_large_freed(unit_address(unit), large_size(unit));
     span_free(unit, units, true);
     return true;
 }

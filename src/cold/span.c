@@ -284,6 +284,19 @@ void span_free(uint32_t unit, uint32_t units, bool touched) {
     hak_lock_drop(&lock);
 }
 
+uint32_t span_mark_huge(uint32_t unit, uint32_t units, uint32_t *super) {
+    uint32_t i = (unit + S - 1) / S, end = (unit + units) / S, n = 0;
+    hak_lock_take(&lock);
+    while (i < end && super_at(i)->huge != THP_NONE) {
+        i++;
+    }
+    for (*super = i; i < end && super_at(i)->huge == THP_NONE; i++, n++) {
+        super_at(i)->huge = THP_HUGE;
+    }
+    hak_lock_drop(&lock);
+    return n;
+}
+
 static bool all_free(uint32_t unit, uint32_t units) {
     uint32_t i, bits;
     while (next_piece(&unit, &units, &i, &bits)) {

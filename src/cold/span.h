@@ -19,6 +19,9 @@ HAK_HIDDEN bool span_extend(uint32_t unit, uint32_t units, uint32_t more);
  * there is none; scan from *cursor, 0 at first. The caller purges it and gives it back with span_free(.., false). */
 HAK_HIDDEN uint32_t span_claim_dirty(uint32_t *cursor, uint32_t epoch, uint32_t *units);
 
+/* The first row of whole supers in the run for which no huge pages were asked is marked as if they were: their number, *super the first. */
+HAK_HIDDEN uint32_t span_mark_huge(uint32_t unit, uint32_t units, uint32_t *super);
+
 struct span_stats {
     size_t used, dirty, clean; /* units: held by spans; free and touched; free and not */
     size_t peak;               /* used, at most in this window and the one before */

@@ -5,10 +5,12 @@
  * Where the administrator allows pages of 16 to 512 KiB on advice, and none of 2 MiB (which the kernel would take instead), a page is about
  * a slab: nothing much is wasted, and the advice comes once the heap is 64 of them.
  * The kernel is asked which sizes it gives when the heap is 4 MiB, not at start: that would cost each small program seven files.
+ * Large blocks, 4 MiB and more, get theirs whatever the heap's size, once the program has shown that it fills such blocks.
  * Gate       HAKMEM_THP          Decision  docs/decisions/006          Test  unit/thp */
 #include "cold/thp.h"
 #include "base/atomic.h"
 #include "base/bits.h"
+#include "cold/span.h"
 #include "gates/gates.h"
 #include "layout/arena.h"
 #include "os/os.h"
@@ -16,7 +18,13 @@
 enum { NEVER, DEFAULT, ALWAYS };
 enum { ASK_UNITS = (4 << 20) >> HAK_UNIT_SHIFT, FLOOR_UNITS = (256 << 20) >> HAK_UNIT_SHIFT, FLOOR_PAGES = 64 };
 
+/* Large blocks that programs fill gain from huge pages and waste nothing; those that they hardly touch (gs's page) would cost 2 MiB a touch.
+ * So the first ones are looked at when they are freed, later ones now and then. */
+enum { LARGE_BYTES = 4 << 20, LARGE_LOOKS = 8, LARGE_EVERY = 16, LARGE_TRUST = 4, LARGE_BLAME = 2 };
+
 static struct thp_stats now; /* atomic: each word */
+static uint32_t large_freed; /* atomic */
+static int32_t large_filled; /* atomic: votes; over 0: they are filled */
 
 static void ask(void) {
     size_t asked, always;
@@ -70,6 +78,38 @@ enum thp_kind thp_grown(size_t unit, size_t units, size_t used) {
     enum thp_kind kind = advise(unit, units, used);
     hak_store_rlx(&now.bytes[kind], now.bytes[kind] + (units << HAK_UNIT_SHIFT));
     return kind;
+}
+
+bool thp_large_wanted(size_t n) {
+    return n >= LARGE_BYTES && hak_load_rlx(&large_filled) > 0 && hak_gates.thp == DEFAULT && obtainable() == THP_HUGE;
+}
+
+void thp_large(uint32_t unit, uint32_t units) {
+    uint32_t super, n;
+    while ((n = span_mark_huge(unit, units, &super)) != 0) {
+        size_t bytes = (size_t)n * HAK_SUPER;
+        os_huge(unit_address((size_t)super * HAK_SUPER_UNITS), bytes, true);
+        hak_add_rlx(&now.bytes[THP_HUGE], bytes);
+        hak_add_rlx(&now.bytes[THP_NONE], 0 - bytes);
+    }
+}
+
+void thp_large_freed(const void *p, size_t n) {
+    if (n < LARGE_BYTES || hak_gates.thp != DEFAULT) {
+        return;
+    }
+    uint32_t k = hak_add_rlx(&large_freed, 1);
+    size_t in = k < LARGE_LOOKS || k % LARGE_EVERY == 0 ? os_resident(p, hak_align_down(n, os_page_size())) : SIZE_MAX;
+    if (in == SIZE_MAX) {
+        return;
+    }
+    if (!hak_load_acq(&now.read)) { /* acq: pairs with ask() */
+        ask();
+    }
+    bool full = in * os_page_size() >= n / 8 * 7;
+    int32_t votes =
+        hak_load_rlx(&large_filled) + (full ? 1 : -LARGE_BLAME); /* a vote lost to another thread does no harm */
+    hak_store_rlx(&large_filled, votes > LARGE_TRUST ? LARGE_TRUST : votes < -LARGE_TRUST ? -LARGE_TRUST : votes);
 }
 
 void thp_stats_get(struct thp_stats *out) {

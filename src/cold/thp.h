@@ -5,6 +5,7 @@
 #include "base/attr.h"
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* super.huge: what its memory was asked to consist of. THP_SMALL: of pages of 16 to 512 KiB. */
 enum thp_kind { THP_NONE, THP_HUGE, THP_SMALL };
@@ -12,6 +13,13 @@ enum thp_kind { THP_NONE, THP_HUGE, THP_SMALL };
 /* The arena grew by units from unit on; used units hold spans by now. Advises the kernel as the gate says. One caller at a time, no lock
  * held. */
 HAK_HIDDEN enum thp_kind thp_grown(size_t unit, size_t units, size_t used);
+
+/* Whether huge pages are worth it for a block of n bytes, whatever the heap's size: large blocks of this program are filled. Any thread. */
+HAK_HIDDEN bool thp_large_wanted(size_t n);
+/* Asks for them where the span [unit, unit + units) holds whole supers. Its owner, no lock held. */
+HAK_HIDDEN void thp_large(uint32_t unit, uint32_t units);
+/* The block of n bytes at p is about to be freed: looks how much of it was filled. Its owner, no lock held. */
+HAK_HIDDEN void thp_large_freed(const void *p, size_t n);
 
 struct thp_stats {
     bool read;            /* whether the kernel was asked by now: the heap has grown */

@@ -16,7 +16,7 @@ struct super {
     uint32_t prev[2];
     uint32_t epoch; /* lock: central   milliseconds >> 4 of the last free */
     uint8_t run[2]; /* lock: central   longest run of free dirty units, and of free units: its lists */
-    uint8_t huge;   /* const: enum thp_kind, the pages that were asked for */
+    uint8_t huge;   /* lock: central   enum thp_kind, the pages that were asked for */
     uint8_t reserved;
 };
 _Static_assert(sizeof(struct super) == 32, "supers are scanned");

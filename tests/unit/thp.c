@@ -1,6 +1,8 @@
 /* thp.c : which growth of the arena is advised about, by gate, size of the heap, and what the kernel gives. */
 #include "cold/thp.h"
+#include "cold/large.h"
 #include "gates/gates.h"
+#include "layout/lookup.h"
 #include "unit.h"
 
 enum { STEP = 64, TINY = 32, SMALL = 1024, BIG = 8192 /* units: 2 MiB, 64 MiB, 512 MiB */ };
@@ -89,10 +91,49 @@ static void refused(void) {
     expect("HAKMEM_THP=default", BIG, THP_NONE, 1);
 }
 
+/* Fills a large block, or hardly touches it, and frees it; how often the kernel was advised meanwhile. */
+static unsigned large_round(bool filled) {
+    unsigned before = os_fault_count(OS_HUGE);
+    size_t n = 20 << 20;
+    bool zeroed;
+    char *p = large_alloc(n, 1, 0, &zeroed);
+    assert_non_null(p);
+    memset(p, 1, filled ? n : 4096);
+    assert_true(large_free((uint32_t)unit_of(p)));
+    return os_fault_count(OS_HUGE) - before;
+}
+
+/* The first large block tells how it is used; the next one gets huge pages. */
+static void large_filled(void) {
+    assert_int_equal(large_round(true), 0);
+    assert_int_equal(large_round(true), 1);
+    assert_int_equal(large_round(true), 0); /* the same supers: asked for by now */
+    struct thp_stats s;
+    thp_stats_get(&s);
+    assert_true(s.bytes[THP_HUGE] >= 16 << 20);
+    large_round(false); /* resident since before: says nothing */
+}
+
+static void large_sparse(void) {
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(large_round(false), 0);
+    }
+    assert_int_equal(large_round(true), 0);
+    assert_int_equal(large_round(true), 0); /* one block that was filled does not outweigh them */
+}
+
+static void large_given_up(void) {
+    unsigned calls;
+    growth("HAKMEM_THP=never", SMALL, &calls);
+    large_round(true);
+    assert_int_equal(large_round(true), 0);
+}
+
 /* Each in a process of its own: the kernel is asked once. */
 static void each(void **state) {
-    static void (*const body[])(void) = {by_gate,    pages_of_64k, pages_of_512k, both,
-                                         none_given, given_always, unknown,       refused};
+    static void (*const body[])(void) = {by_gate,      pages_of_64k, pages_of_512k, both,
+                                         none_given,   given_always, unknown,       refused,
+                                         large_filled, large_sparse, large_given_up};
     (void)state;
     unit_start();
     for (size_t i = 0; i < COUNT(body); i++) {
