@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import unittest
 
 from record_common import BUILD, HERE, LAB, PROG, TOOL, RecordTest, installed
@@ -239,24 +240,36 @@ class Ends(RecordTest):
         self.assertIn({"size": 7777, "blocks": 500}, s["top_sizes"])
 
     def test_interrupt(self):
-        """Ctrl-C ends the program; what it did until then is in the file, which is complete."""
+        """Ctrl-C, or the end of the terminal, ends the program; what it did until then is in the file, which is complete."""
+        for number in (signal.SIGINT, signal.SIGHUP):
+            self.interrupt(number)
+
+    def interrupt(self, number):
         out = self.path("i.hkt")
         env = {k: v for k, v in os.environ.items() if not k.startswith("HAKMEM_")}
         p = subprocess.Popen([TOOL, "record", "-o", out, "--", "/bin/sh", "-c", f"{PROG} stack 7000; echo ready; exec sleep 60"], env=env,
                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True, text=True)
         self.assertEqual(p.stdout.readline(), "ready\n")
-        os.killpg(p.pid, signal.SIGINT)
-        self.assertEqual(p.wait(20), 130)
+        os.killpg(p.pid, number)
+        self.assertEqual(p.wait(20), 128 + number)
         p.stdout.close()
-        self.assertIn({"size": 100, "blocks": 7000}, self.trace(out)["top_sizes"])
+        s = self.trace(out)
+        self.assertIn({"size": 100, "blocks": 7000}, s["top_sizes"])
+        self.assertTrue(s["whole"])
 
     def test_recorder_is_killed(self):
         """The program goes on alone, even if the recorder was not its parent."""
         p = subprocess.Popen([TOOL, "record", "-o", self.path("k.hkt"), "--scratch", self.dir, "--", "/bin/sh", "-c",
-                              f"echo begun; sleep 0.3; {PROG} stack 400000; echo done"],
+                              f"echo begun; sleep 1; {PROG} stack 400000; echo done"],
                              env={**os.environ, "HAKRECORD_SLOTS": "16"}, stdout=subprocess.PIPE, text=True, start_new_session=True)
         self.assertEqual(p.stdout.readline(), "begun\n")
+        for _ in range(100):  # the memory of processes that it has seen is nobody's but theirs
+            left = [f for _, _, files in os.walk(self.dir) for f in files]
+            if left == ["k.hkt"]:
+                break
+            time.sleep(0.005)
         p.kill()
+        self.assertEqual(left, ["k.hkt"])
         p.wait(10)
         try:
             self.assertTrue(select.select([p.stdout], [], [], 60)[0], "the program waits for the dead")

@@ -129,6 +129,7 @@ static struct image *image_open(struct collector *c, const char *name) {
     struct image *m = xmalloc(sizeof *m);
     *m = (struct image){.head = at, .size = (size_t)st.st_size, .samples = json_array(), .stride = 1, .pagemap = -1};
     m->fd = fd;
+    unlink(path); /* both sides have it mapped: whatever ends us, its memory goes with the last of us */
     atomic_store_explicit(&m->head->recorder, (uint32_t)getpid(), memory_order_relaxed);
     snprintf(m->name, sizeof m->name, "%s", name);
     m->stream = (uint32_t)c->images;
@@ -290,9 +291,6 @@ static void image_end(struct collector *c, struct image *m) {
     c->lost += atomic_load_explicit(&m->head->lost, memory_order_relaxed);
     c->untracked += atomic_load_explicit(&m->head->untracked, memory_order_relaxed);
     c->unrecorded += atomic_load_explicit(&m->head->unrecorded, memory_order_relaxed);
-    char path[512];
-    snprintf(path, sizeof path, "%s/%s", c->dir, m->name);
-    unlink(path);
     munmap(m->head, m->size);
     if (m->pagemap >= 0)
         close(m->pagemap);

@@ -258,6 +258,10 @@ void interrupt_catch(void) {
     struct sigaction action = {.sa_handler = interrupt_handler};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    struct sigaction before;
+    if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN) { /* not under nohup */
+        sigaction(SIGHUP, &action, NULL);
+    }
 }
 
 bool interrupted(void) { return interrupt_seen != 0; }
