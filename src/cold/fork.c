@@ -15,6 +15,7 @@
 #include "cold/meta.h"
 #include "cold/remote.h"
 #include "cold/span.h"
+#include "cold/visit.h"
 #include "cold/worker.h"
 #include "os/os.h"
 #include <pthread.h>
@@ -48,11 +49,15 @@ static void parent(void) {
     hak_tls.busy--;
 }
 
-/* A thread that was inside the cold path may have left its chunks half linked: its cached blocks are given up. */
+/* A thread that was inside the cold path may have left its chunks half linked: its cached blocks are given up. So are the few of a class
+ * that was visited: the newest slot may be half written, and it is by what slots hold that its bottom is found. */
 static void adopt(struct heap *h) {
     struct thread_cache *t = h->cache;
     bool whole = t->busy == 0;
     for (unsigned c = 0; whole && c < HAK_CLASSES; c++) {
+        if (h->visit[c]) {
+            continue;
+        }
         if (t->top[c] != HAK_EMPTY && t->top[c] > chunk_start(chunk_of(t->top[c]), c)) {
             t->top[c]--;
         }
@@ -72,6 +77,7 @@ static void adopt(struct heap *h) {
     h->ndeferred = 0;
     h->cache = 0;
     h->robbed = false;
+    visit_forget(h);
     heap_release(h);
 }
 
@@ -90,6 +96,7 @@ static void drop_others(void) {
             adopt(h);
         }
     }
+    visit_child(hak_tls.heap);
     os_stdio_reset();
 }
 

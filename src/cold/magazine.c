@@ -9,6 +9,7 @@
 #include "cold/meta.h"
 #include "cold/remote.h"
 #include "cold/slab.h"
+#include "cold/visit.h"
 #include "gates/gates.h"
 
 enum { MAX_SHIFT = 3, FIRST_CHUNKS = 2 };
@@ -83,6 +84,12 @@ static unsigned batch_of(struct heap *h, unsigned cls) {
 }
 
 void *magazine_refill(struct thread_cache *t, struct heap *h, unsigned cls) {
+    if (HAK_UNLIKELY(visit_noticed(h, cls))) {
+        visit_end(t, h, cls);
+    }
+    if (HAK_UNLIKELY(!is_empty(t, cls))) { /* what the hot path met was a fence, and is gone */
+        return pop(t, cls);
+    }
     if (t->top[cls] != HAK_EMPTY) {
         if (step_down(t, h, cls)) {
             return pop(t, cls);
@@ -135,6 +142,11 @@ static void settle_oldest(struct thread_cache *t, struct heap *h, unsigned cls, 
 }
 
 void magazine_overflow(struct thread_cache *t, struct heap *h, void *p, unsigned cls) {
+    if (HAK_UNLIKELY(visit_noticed(h, cls))) {
+        visit_end(t, h, cls);
+        magazine_push(t, h, p, cls);
+        return;
+    }
     if (t->top[cls] != HAK_EMPTY && h->nchunks[cls] >= h->max_chunks[cls]) {
         h->max_chunks[cls] = (uint16_t)hak_min(hak_max(h->max_chunks[cls], FIRST_CHUNKS), share_of(h, cls));
         settle_oldest(t, h, cls, h->max_chunks[cls] / 2u);
@@ -151,6 +163,9 @@ void magazine_overflow(struct thread_cache *t, struct heap *h, void *p, unsigned
 }
 
 void magazine_settle_class(struct thread_cache *t, struct heap *h, unsigned cls) {
+    if (visit_noticed(h, cls)) {
+        visit_end(t, h, cls);
+    }
     uintptr_t *top = t->top[cls];
     if (top == HAK_EMPTY) {
         return;
@@ -174,6 +189,9 @@ void magazine_settle_all(struct thread_cache *t, struct heap *h) {
 
 void magazine_shrink(struct thread_cache *t, struct heap *h) {
     for (unsigned c = 0; c < HAK_CLASSES; c++) {
+        if (visit_noticed(h, c)) {
+            visit_end(t, h, c);
+        }
         if (h->nchunks[c] > 1 && !h->used[c]) {
             settle_oldest(t, h, c, h->nchunks[c] / 2u);
             h->max_chunks[c] = (uint16_t)hak_max(h->max_chunks[c] / 2u, FIRST_CHUNKS);
@@ -189,5 +207,6 @@ size_t magazine_count(const struct thread_cache *t, const struct heap *h, unsign
     if (top == HAK_EMPTY || top < start) {
         return 0;
     }
+    start = hak_load_rlx(&h->visit[cls]) ? chunk_bottom(top, start) : start;
     return (size_t)(top - start) + (below > 1 ? (below - 1u) * hak_class[cls].cap : 0u);
 }

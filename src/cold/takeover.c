@@ -1,6 +1,6 @@
 /* cold/takeover.c : what a living thread that sleeps holds serves others, before these touch new memory.                L2
- * Owns       heap.{seen,naps}, the roll call          Reads  heap.events of others          Never touches  blocks, current chunks of magazines
- * Threads    the owner of the heap that would have to grow; the locks are taken by those who do the work (remote.c, slab_claim.c, steal.c)
+ * Owns       heap.{seen,naps,called,passed}, the roll call          Reads  heap.events of others          Never touches  blocks, magazines
+ * Threads    the owner of the heap that would have to grow; the locks are taken by those who do the work (remote.c, visit.c, slab_claim.c, steal.c)
  * Asleep     a heap that had no slow-path call between two roll calls, which others' needs for slabs drive: a wrong guess costs that heap a
  *            refill, never more, for all that is taken here may be taken from a running thread just as well
  * Invariant  steal.c's: a unit's owner changes under both locks, and the old one is marked robbed
@@ -13,8 +13,10 @@
 #include "cold/slab_list.h"
 #include "cold/span.h"
 #include "cold/steal.h"
+#include "cold/visit.h"
 #include "gates/gates.h"
 
+enum { OFF, SLABS, ALL };
 enum { ROLL_NEEDS = 32, ROLL_HEAPS = 64, LOOKS = 16 };
 
 static uint32_t needs;             /* atomic: for slabs, of all heaps: the clock */
@@ -44,11 +46,21 @@ HAK_RACY static bool whole_current(const struct heap *v, unsigned cls) {
     return u && slab_at(u)->avail == slab_at(u)->nobj;
 }
 
-/* Frees that wait for it; current slabs that hold no block any more. */
+/* Its magazines, once a nap. */
+static void visit_once(struct heap *h, struct heap *v) {
+    uint32_t events = hak_load_rlx(&v->events);
+    if (hak_gates.takeover == ALL && hak_load_rlx(&v->called) != events) {
+        hak_store_rlx(&v->called, events);
+        visit_heap(h, v);
+    }
+}
+
+/* Frees that wait for it; its magazines; current slabs that hold no block any more. */
 static void strip(struct heap *h, struct heap *v) {
     if (remote_pending(v)) {
         remote_help(h, v);
     }
+    visit_once(h, v);
     for (unsigned c = 0; c < HAK_CLASSES; c++) {
         if (whole_current(v, c)) {
             slab_drop_current(v, c);
@@ -80,4 +92,16 @@ bool takeover_slab(struct heap *h, unsigned cls) {
     }
     hak_store_rlx(&hint[cls], id);
     return false;
+}
+
+/* A heap is asleep for the worker when it had no slow-path call since the pass before. */
+void takeover_pass(struct heap *helper) {
+    for (uint32_t id = 1; hak_gates.takeover == ALL && id <= heap_count(); id++) {
+        struct heap *v = heap_by_id(id);
+        uint32_t events = hak_load_rlx(&v->events);
+        if (v->kind == HEAP_THREAD && !hak_load_rlx(&v->idle) && events == hak_load_rlx(&v->passed)) {
+            visit_once(helper, v);
+        }
+        hak_store_rlx(&v->passed, events);
+    }
 }

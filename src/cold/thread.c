@@ -11,6 +11,7 @@
 #include "cold/meta.h"
 #include "cold/remote.h"
 #include "cold/steal.h"
+#include "cold/visit.h"
 #include <pthread.h>
 
 static pthread_key_t exit_key;
@@ -26,6 +27,7 @@ static void set_cache(struct heap *h, struct thread_cache *t) {
     hak_lock_take(&h->lock);
     h->cache = t;
     h->robbed = false; /* its magazines are empty */
+    visit_forget(h);
     hak_lock_drop(&h->lock);
 }
 

@@ -13,6 +13,7 @@
 #include "cold/purge.h"
 #include "cold/remote.h"
 #include "cold/span.h"
+#include "cold/takeover.h"
 #include "gates/gates.h"
 #include "layout/thread_cache.h"
 #include "os/os.h"
@@ -47,6 +48,7 @@ static size_t drain_inboxes(void) {
             n++;
         }
     }
+    takeover_pass(&drain_heap);
     chunk_put_all(&drain_heap);
     return n;
 }

@@ -72,6 +72,9 @@ static void check_lists(struct verify *v, const struct heap *h) {
 static void check_chunk(struct verify *v, const struct heap *h, unsigned cls, uintptr_t *end) {
     uintptr_t *start = chunk_start(chunk_of(end), cls);
     VERIFY(v, end >= start && start[-1] == 0, "heap %u: class %u: a chunk without its bottom", h->id, cls);
+    if (h->visit[cls] && chunk_of(end) == chunk_of(h->cache->top[cls])) {
+        start = chunk_bottom(end, start);
+    }
     for (uintptr_t *slot = start; slot < end; slot++) {
         unsigned c = check_waiting(v, (void *)*slot, h->id, "a magazine");
         VERIFY(v, c == cls && (h->robbed || verify_word((void *)*slot) >> 8 == h->id),

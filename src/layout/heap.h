@@ -27,15 +27,20 @@ struct heap {
     struct chunk *inbox HAK_ALIGNED(HAK_CACHE_LINE); /* atomic: remote frees, pushed by CAS, taken by exchange */
     size_t backlog;                                  /* atomic: bytes in the inbox */
     hak_lock lock HAK_ALIGNED(HAK_CACHE_LINE);
-    uint32_t id;                   /* const */
-    uint8_t kind;                  /* const: enum heap_kind */
-    bool idle;                     /* lock: list   no thread owns it */
-    struct thread_cache *cache;    /* lock: heap   the owner's TLS, NULL when idle */
-    struct heap *next_idle;        /* lock: list */
-    bool robbed;                   /* lock: heap   its thread's magazines may hold blocks of others' slabs */
-    uint32_t seen;                 /* atomic: events at takeover.c's last roll call */
-    uint32_t naps;                 /* atomic: roll calls since then */
-    uint32_t current[HAK_CLASSES]; /* lock: heap   slab whose bump range is used, 0 for none */
+    uint32_t id;                /* const */
+    uint8_t kind;               /* const: enum heap_kind */
+    bool idle;                  /* lock: list   no thread owns it */
+    struct thread_cache *cache; /* lock: heap   the owner's TLS, NULL when idle */
+    struct heap *next_idle;     /* lock: list */
+    bool robbed;                /* lock: heap   its thread's magazines may hold blocks of others' slabs */
+    uint32_t seen;              /* atomic: events at takeover.c's last roll call */
+    uint32_t naps;              /* atomic: roll calls since then */
+    uint32_t called;            /* atomic: events when it was last visited */
+    uint32_t passed;            /* atomic: events at takeover_pass() */
+    bool visited;               /* lock: heap   somebody empties its thread's magazines */
+    uint8_t visit
+        [HAK_CLASSES]; /* atomic, changes under lock: heap   visit.c: 0 no, 1 somebody is there, 2 was, and raised the bottom */
+    uint32_t current[HAK_CLASSES];               /* lock: heap   slab whose bump range is used, 0 for none */
     uint32_t partial[HAK_CLASSES][SLAB_BUCKETS]; /* lock: heap   slabs with free blocks; bucket 0 is the fullest */
     uint8_t listed[HAK_CLASSES];                 /* lock: heap   bit b: partial[][b] is not empty */
     uint32_t nslabs[HAK_CLASSES];                /* lock: heap; the owner reads it without   slabs of the class */

@@ -3,7 +3,7 @@
  *   chunk, 1 KiB, aligned to its size              top points behind the last block
  *   [0] previous chunk  [1..127-cap] unused  [127-cap] 0: the bottom  [128-cap .. 127] blocks
  *
- * A pop reads top[-1]; 0 there is the bottom (or the empty chunk, or a page that was taken over): the cold door. A push at a top whose
+ * A pop reads top[-1]; 0 there is the bottom (or the empty chunk, or a fence of cold/visit.c): the cold door. A push at a top whose
  * address is a multiple of the chunk's size is a full chunk (or the empty chunk): the cold door.
  * The same chunks carry remote frees: [0] next chunk, [1] count << 32 | bytes, [2..127] blocks. */
 #ifndef HAK_LAYOUT_MAGAZINE_H
@@ -30,6 +30,13 @@ HAK_INLINE struct chunk *chunk_of(uintptr_t *top) {
 HAK_INLINE uintptr_t *chunk_end(struct chunk *k) { return &k->slot[HAK_CHUNK_SLOTS]; }
 /* Top of an empty chunk of class c: just above the bottom. */
 HAK_INLINE uintptr_t *chunk_start(struct chunk *k, unsigned c) { return &k->slot[HAK_CHUNK_SLOTS - hak_class[c].cap]; }
+/* The lowest block of a chunk that was visited (cold/visit.c): above the highest 0. */
+HAK_INLINE uintptr_t *chunk_bottom(uintptr_t *top, const uintptr_t *start) {
+    while (top > start && top[-1] != 0) {
+        top--;
+    }
+    return top;
+}
 HAK_INLINE struct chunk *chunk_prev(const struct chunk *k) { return (struct chunk *)k->slot[0]; }
 HAK_INLINE void chunk_set_prev(struct chunk *k, struct chunk *prev) { k->slot[0] = (uintptr_t)prev; }
 

@@ -45,6 +45,8 @@ os_symbol(const char *name); /* the next definition of a symbol after ours; NULL
 HAK_HIDDEN void os_wait(const uint32_t *word, uint32_t value,
                         unsigned ms); /* sleeps while *word == value, at most ms */
 HAK_HIDDEN void os_wake(const uint32_t *word);
+/* Each thread of this process has passed a full memory barrier between call and return, wherever it is. -ENOSYS where nobody can say so. */
+HAK_HIDDEN int os_barrier(void);
 /* libc's lock on its list of streams, which fork() takes after the handlers: who holds it may wait for a stream, and that stream's holder for
  * us. So it comes first. reset: in the child. Nothing where libc has no such lock. */
 HAK_HIDDEN void os_stdio_lock(void);

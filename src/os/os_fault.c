@@ -24,6 +24,7 @@ static struct {
     bool secure, threaded;
     char **environment;
     void *(*lookup)(const char *name);
+    void (*at_barrier)(void);
 } knob = {.clock = 1000, .page = 4096, .limit = SIZE_MAX, .threaded = true, .asked = (size_t)2 << 20};
 
 static char *no_environment[1];
@@ -58,6 +59,7 @@ void os_fault_huge_sizes(size_t asked, size_t always) {
     knob.always = always;
 }
 void os_fault_limit_as(size_t bytes) { knob.limit = bytes; }
+void os_fault_barrier(void (*hook)(void)) { knob.at_barrier = hook; }
 void os_fault_secure(bool on) { knob.secure = on; }
 void os_fault_environment(char **list) { knob.environment = list; }
 void os_fault_symbols(void *(*lookup)(const char *name)) { knob.lookup = lookup; }
@@ -219,6 +221,17 @@ void os_wait(const uint32_t *word, uint32_t value, unsigned ms) {
     hak_add_rlx(&knob.count[OS_WAIT], 1);
     syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, &t, 0, 0);
     errno = saved;
+}
+
+/* The test's double tells a hook, which plays the owner. */
+int os_barrier(void) {
+    if (fails(OS_BARRIER)) {
+        return -ENOSYS;
+    }
+    if (knob.at_barrier) {
+        knob.at_barrier();
+    }
+    return 0;
 }
 
 void os_wake(const uint32_t *word) {

@@ -17,6 +17,7 @@ enum os_fault_call {
     OS_HUGE_SIZES,
     OS_SEAL,
     OS_WAIT,
+    OS_BARRIER,
     OS_CALLS
 };
 
@@ -40,6 +41,8 @@ void os_fault_advance(uint64_t ms);
 void os_fault_page_size(size_t bytes); /* a multiple of the machine's */
 void os_fault_huge_sizes(size_t asked, size_t always);
 void os_fault_limit_as(size_t bytes);
+void os_fault_barrier(
+    void (*hook)(void)); /* called at each barrier: plays the other threads, which stand still otherwise */
 void os_fault_secure(bool on);
 void os_fault_environment(char **list);
 void os_fault_symbols(void *(*lookup)(const char *name));

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -262,6 +263,26 @@ void os_wake(const uint32_t *word) {
     int saved = errno;
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
     errno = saved;
+}
+
+#if defined(__SANITIZE_THREAD__)
+enum { BARRIERS = 0 }; /* ThreadSanitizer would not see the order that it makes */
+#else
+enum { BARRIERS = 1 };
+#endif
+
+/* A process is registered at its first call, and so is each that forks off before its own first. */
+int os_barrier(void) {
+    if (!BARRIERS) {
+        return -ENOSYS;
+    }
+    int saved = errno;
+    long r = syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+    if (r != 0 && errno == EPERM && syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0) {
+        r = syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+    }
+    errno = saved;
+    return r == 0 ? 0 : -ENOSYS;
 }
 
 bool os_threaded(void) { return !SINGLE_THREADED; }

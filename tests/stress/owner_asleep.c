@@ -2,8 +2,8 @@
  *   owner_asleep asleep      one thread allocates and then sleeps; others free its blocks, allocate and free on
  *   owner_asleep freeonly    one thread only allocates, another only frees, for ever
  *   owner_asleep handover    threads in turn allocate a generation and sleep; the next one frees it and allocates its own
- *   owner_asleep rotate      threads in turn allocate a burst of many sizes and sleep, while one that only frees takes it all
- * Bound: 1.1 x live + 4 MiB over the process's own start, and 55 KiB for each thread that sleeps. */
+ *   owner_asleep rotate KIB  threads in turn allocate a burst of many sizes and sleep, while one that only frees takes it all
+ * Bound: 1.1 x live + 4 MiB over the process's own start, and 55 KiB, or KIB, for each thread that sleeps. */
 #include "alloc.h"
 
 enum { LIVE = 48 << 20, SIZE = 600, COUNT = LIVE / SIZE, GENERATIONS = 10 };
@@ -11,7 +11,6 @@ enum { LIVE = 48 << 20, SIZE = 600, COUNT = LIVE / SIZE, GENERATIONS = 10 };
 static void *block[COUNT];
 static size_t start;
 
-/* A sleeper's own chunks are out of reach: up to 126 blocks of each of 21 classes here. */
 static size_t a_thread = 55 << 10;
 
 static void bound(const char *what, size_t live, size_t threads) {
@@ -163,7 +162,6 @@ static void rotate(void) {
     pthread_barrier_destroy(&turn);
     pthread_barrier_init(&turn, NULL, OWNERS + 1);
     memset(burst_block, 0xff, sizeof burst_block);
-    a_thread = 320 << 10;
     start = stress_status("VmRSS:");
     consumer = stress_start(burst_free, NULL);
     for (uintptr_t i = 0; i < OWNERS; i++) {
@@ -198,6 +196,7 @@ int main(int argc, char **argv) {
     memset(batch, 0xff, sizeof batch);
     pthread_barrier_init(&turn, NULL, 2);
     start = stress_status("VmRSS:");
+    a_thread = (argc > 2 ? strtoull(argv[2], NULL, 10) : 55) << 10;
     case_of(argc > 1 ? argv[1] : "asleep");
     return check_done();
 }

@@ -7,6 +7,7 @@
 #include "cold/slab.h"
 #include "cold/slab_list.h"
 #include "cold/span.h"
+#include "cold/visit.h"
 #include "gates/gates.h"
 #include "hot/cold_entry.h"
 #include "hot/malloc_hot.h"
@@ -271,9 +272,244 @@ static void living(void **state) {
     unit_verify();
 }
 
+/* The owner's hot path, played on the doll. */
+static uintptr_t doll_pop(void) {
+    uintptr_t *top = doll.top[CLS], p = top[-1];
+    assert_true(p != 0);
+    doll.top[CLS] = top - 1;
+    return p;
+}
+
+static void doll_push(uintptr_t p) { *doll.top[CLS]++ = p; }
+
+/* Fills the doll's magazine: n blocks in its current chunk, and chunks full ones below. All that is out is in v[0..]. */
+static unsigned fill_doll(unsigned chunks, unsigned n) {
+    unsigned all = chunks * hak_class[CLS].cap + n;
+    for (unsigned got = 0; got < all;) {
+        got += slab_take(other, CLS, v + got, (unsigned)hak_min(all - got, 100));
+    }
+    other->max_chunks[CLS] = 512;
+    for (unsigned i = 0; i < all; i++) {
+        magazine_push(&doll, other, (void *)v[i], CLS);
+    }
+    assert_int_equal(magazine_count(&doll, other, CLS), all);
+    return all;
+}
+
+static size_t given(void) { return other->free_bytes / hak_class[CLS].size; }
+
+static void visit(void) {
+    struct heap *h = mine;
+    visit_heap(h, other);
+    os_fault_barrier(0);
+    assert_false(other->visited);
+}
+
+/* All but the newest block; what is left is as good as ever. */
+static void visited(void **state) {
+    (void)state;
+    unsigned n = fill_doll(2, 50);
+    size_t before = given();
+    visit();
+    assert_int_equal(given(), before + n - 1);
+    assert_int_equal(magazine_count(&doll, other, CLS), 1);
+    assert_int_equal(other->nchunks[CLS], 1);
+    unit_verify();
+    visit(); /* nothing more */
+    assert_int_equal(given(), before + n - 1);
+    uintptr_t newest = doll_pop(), *top = doll.top[CLS];
+    assert_int_equal(newest, v[n - 1]);
+    assert_int_equal(top[-1], 0); /* the fence: its slow path comes now */
+    unit_verify();
+    uintptr_t p = (uintptr_t)magazine_refill(&doll, other, CLS);
+    assert_true(p != 0 && p != newest);
+    assert_true(doll.top[CLS] <= chunk_end(chunk_of(doll.top[CLS])));
+    unit_verify();
+    doll_push(p);
+    doll_push(newest);
+    unit_verify();
+    nothing_left(0);
+}
+
+/* An overflow finds the chunk full of less than it looks. */
+static void visited_overflow(void **state) {
+    (void)state;
+    unsigned cap = hak_class[CLS].cap;
+    fill_doll(1, cap - 3);
+    visit();
+    uintptr_t w[4];
+    assert_int_equal(slab_take(other, CLS, w, 4), 4);
+    for (unsigned i = 0; i < 3; i++) {
+        doll_push(w[i]);
+    }
+    assert_int_equal((uintptr_t)doll.top[CLS] % HAK_CHUNK_BYTES, 0);
+    unit_verify();
+    magazine_overflow(&doll, other, (void *)w[3], CLS);
+    assert_int_equal(magazine_count(&doll, other, CLS), 5);
+    assert_int_equal(other->nchunks[CLS], 1);
+    unit_verify();
+    nothing_left(0);
+}
+
+/* What the owner does at the k-th barrier of a visit. */
+static unsigned barriers, when;
+static void (*deed)(void);
+static uintptr_t popped[200];
+static unsigned all_out;
+static unsigned npopped;
+static void at_barrier(void) {
+    if (++barriers == when) {
+        deed();
+    }
+}
+
+static void pop_to_end(void) {
+    while (doll.top[CLS][-1] != 0) {
+        popped[npopped++] = doll_pop();
+    }
+}
+
+static void pop_and_push(void) {
+    unsigned n = 0;
+    uintptr_t w[20];
+    while (n < 10 && doll.top[CLS][-1] != 0) {
+        w[n++] = doll_pop();
+    }
+    while (n) {
+        doll_push(w[--n]);
+    }
+}
+
+/* In the middle of a pop: the block is read, the top not moved yet. */
+static uintptr_t *half;
+static void half_pop(void) {
+    popped[npopped++] = doll.top[CLS][-1];
+    half = doll.top[CLS];
+}
+
+/* In the middle of a push: the top is moved, the slot not written yet. */
+static void half_push(void) {
+    popped[0] = doll_pop();
+    npopped = 0;
+    half = doll.top[CLS]++;
+}
+
+/* It had read the fence's slot before the fence came: in the middle of that pop, or past it, or past it and above again. */
+static void read_before(void) {
+    if (when == 3) {
+        popped[npopped++] = doll_pop();
+        popped[npopped++] = v[all_out - 2];
+        half = doll.top[CLS];
+    }
+}
+
+static void popped_before(void) {
+    read_before();
+    half = 0;
+    doll.top[CLS] -= when == 3;
+}
+
+static void above_again(void) {
+    popped_before();
+    for (unsigned i = 0; i < npopped; i++) { /* in another order */
+        doll_push(popped[i]);
+    }
+    npopped = 0;
+}
+
+static void slow(void) {
+    pop_to_end();
+    popped[npopped++] = (uintptr_t)magazine_refill(&doll, other, CLS);
+}
+
+/* Inside before the fences come: no more than that is done. */
+static void busy(void) { doll.busy = when == 1; }
+
+static void count_once(void) {
+    unit_verify(); /* nothing waits in two places */
+    assert_int_equal(given() + magazine_count(&doll, other, CLS) + npopped, hak_class[CLS].nobj);
+    for (unsigned i = 0; i < npopped; i++) {
+        assert_false(slab_block_free(slab_head(unit_of((void *)popped[i])), (void *)popped[i]));
+        magazine_push(&doll, other, (void *)popped[i], CLS);
+    }
+    unit_verify();
+}
+
+/* A visit with the deed at each barrier in turn: each block is in one place afterwards. */
+static void meets(void (*what)(void), bool finish(void)) {
+    for (when = 1; when <= 4; when++) {
+        all_out = fill_doll(0, 40); /* of one slab */
+        barriers = npopped = 0;
+        half = 0;
+        deed = what;
+        os_fault_barrier(at_barrier);
+        visit();
+        assert_true(!doll.busy || magazine_count(&doll, other, CLS) == all_out);
+        doll.busy = 0;
+        if (finish) {
+            finish();
+        }
+        count_once();
+        nothing_left(0);
+    }
+}
+
+static bool finish_pop(void) { return half && (doll.top[CLS] = half - 1) != 0; }
+static bool finish_push(void) {
+    if (half) {
+        *half = popped[0];
+    }
+    return true;
+}
+
+/* A fence that the hot path met was removed before the slow path looked: the magazine is as full as before. */
+static void fence_gone(void **state) {
+    (void)state;
+    unsigned n = fill_doll(1, 40);
+    assert_int_equal((uintptr_t)magazine_refill(&doll, other, CLS), v[n - 1]);
+    assert_int_equal(magazine_count(&doll, other, CLS), n - 1);
+    unit_verify();
+    doll_push(v[n - 1]);
+    nothing_left(0);
+}
+
+static void races(void **state) {
+    (void)state;
+    meets(pop_to_end, 0);
+    meets(pop_and_push, 0);
+    meets(half_pop, finish_pop);
+    meets(half_push, finish_push);
+    meets(read_before, finish_pop);
+    meets(popped_before, 0);
+    meets(above_again, 0);
+    meets(slow, 0);
+    meets(busy, 0);
+}
+
+/* Without the barrier nothing is taken, and it is not asked for again. */
+static void no_barrier_body(void) {
+    other = 0; /* fork took the doll for a thread that is gone */
+    setup(0);
+    unsigned n = fill_doll(1, 20);
+    size_t before = given();
+    unsigned asked = os_fault_count(OS_BARRIER);
+    os_fault_break(OS_BARRIER, true);
+    visit();
+    visit();
+    assert_int_equal(os_fault_count(OS_BARRIER), asked + 1);
+    assert_int_equal(given(), before);
+    assert_int_equal(magazine_count(&doll, other, CLS), n);
+    unit_verify();
+}
+
+static void no_barrier(void **state) {
+    (void)state;
+    unit_child(no_barrier_body, 0);
+}
+
 /* In a process of its own, which has not started the allocator. */
 static void no_gate(void) {
-    static char off[] = "HAKMEM_TAKEOVER=0", *list[] = {off, 0};
+    static char off[] = "HAKMEM_TAKEOVER=off", *list[] = {off, 0};
     os_fault_environment(list);
     setup(0);
     assert_false(hak_gates.takeover);
@@ -299,6 +535,11 @@ int main(void) {
         cmocka_unit_test_setup(strangers, setup),
         cmocka_unit_test_setup(mixed, setup),
         cmocka_unit_test_setup(living, setup),
+        cmocka_unit_test_setup(visited, setup),
+        cmocka_unit_test_setup(visited_overflow, setup),
+        cmocka_unit_test_setup(fence_gone, setup),
+        cmocka_unit_test_setup(races, setup),
+        cmocka_unit_test(no_barrier),
     };
     return RUN(tests);
 }
