@@ -62,7 +62,7 @@ static const struct argp record_argp = {
            "when a process forks, execs, exits or crashes. Exits with CMD's status. "
            "A call costs CMD some 20 ns more (half of it reads the clock), and as much in this process "
            "beside it: python3 with malloc takes 1.05 times its CPU time, 1.3 times with "
-           "ours; a loop of nothing but malloc and free 4 times, 7 times with ours."
+           "ours; a loop of nothing but malloc and free 3 to 4 times, 6 to 7 with ours."
            "\vExample:\n  hakmem record -o py.hkt -- python3 script.py\n  hakmem "
            "trace py.hkt\n  hakmem replay py.hkt --lib libc,mimalloc"};
 
