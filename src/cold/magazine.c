@@ -12,7 +12,7 @@
 #include "cold/visit.h"
 #include "gates/gates.h"
 
-enum { MAX_SHIFT = 3, FIRST_CHUNKS = 2 };
+enum { MAX_SHIFT = 3, FIRST_CHUNKS = 2, KEEP_SHARE = 8, BATCH_SHARE = 4 };
 
 static void *pop(struct thread_cache *t, unsigned cls) {
     uintptr_t *top = t->top[cls] - 1;
@@ -59,11 +59,14 @@ static unsigned chunks_in(size_t bytes, unsigned cls) {
     return (unsigned)hak_min(hak_max(bytes / chunk, FIRST_CHUNKS), 512);
 }
 
+static size_t class_bytes(const struct heap *h, unsigned cls) {
+    return (size_t)hak_load_rlx(&h->nslabs[cls]) * hak_class[cls].units * HAK_UNIT;
+}
+
 /* An eighth of the class's memory, or a fourth of what the gate allows: cached blocks lie anywhere, and are handed out before those that
  * would fill the fullest slabs. */
 static unsigned share_of(const struct heap *h, unsigned cls) {
-    size_t all = (size_t)hak_load_rlx(&h->nslabs[cls]) * hak_class[cls].units * HAK_UNIT;
-    return chunks_in(hak_max(all / 8, (size_t)hak_gates.magazine_bytes / 4), cls);
+    return chunks_in(hak_max(class_bytes(h, cls) / KEEP_SHARE, (size_t)hak_gates.magazine_bytes / 4), cls);
 }
 
 /* A miss soon after blocks were settled: the budget was too small. */
@@ -77,10 +80,12 @@ static void grow_budget(struct heap *h, unsigned cls) {
     }
 }
 
-static unsigned batch_of(struct heap *h, unsigned cls) {
+/* Doubled by each miss, but no more than a fourth of the class: eight threads with thirty blocks of a class each need no hundred more in
+ * each magazine. */
+static unsigned batch_of(const struct heap *h, unsigned cls) {
     const struct size_class *k = &hak_class[cls];
-    unsigned want = (unsigned)k->batch << h->batch_shift[cls];
-    return want < k->cap ? want : k->cap;
+    size_t want = hak_min((size_t)k->batch << h->batch_shift[cls], class_bytes(h, cls) / BATCH_SHARE / k->size);
+    return (unsigned)hak_min(hak_max(want, k->batch), k->cap);
 }
 
 void *magazine_refill(struct thread_cache *t, struct heap *h, unsigned cls) {

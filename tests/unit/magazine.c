@@ -68,6 +68,28 @@ static void budget(void **state) {
     unit_verify();
 }
 
+/* A refill takes its first size until the class has memory of which more is a fourth, however often it misses. */
+static void batch_is_a_share(void **state) {
+    (void)state;
+    unsigned cls = 37, n = 0, most = 0; /* 1664 B: 4 blocks first, 32 after three doublings */
+    while (n < 2 * hak_class[cls].nobj) {
+        block[n++] = pop(cls);
+        most = (unsigned)hak_max(most, magazine_count(cache, heap, cls) + 1);
+    }
+    assert_int_equal(hak_class[cls].batch, 4);
+    assert_true(most <= 2 * 65536 / 4 / hak_class[cls].size);
+    for (; n < 40u * hak_class[cls].nobj; n++) {
+        block[n] = pop(cls);
+        most = (unsigned)hak_max(most, magazine_count(cache, heap, cls) + 1);
+    }
+    assert_int_equal(most, 32);
+    while (n) {
+        magazine_push(cache, heap, block[--n], cls);
+    }
+    magazine_settle_all(cache, heap);
+    unit_verify();
+}
+
 static void count_is_exact(void **state) {
     (void)state;
     for (unsigned k = 0; k < 700; k++) {
@@ -195,9 +217,9 @@ static void chunks(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(refill_and_push), cmocka_unit_test(budget),
-                                       cmocka_unit_test(count_is_exact),  cmocka_unit_test(shrink),
-                                       cmocka_unit_test(refusals),        cmocka_unit_test(no_chunk_is_lost),
-                                       cmocka_unit_test(chunks)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(refill_and_push),  cmocka_unit_test(budget),
+                                       cmocka_unit_test(batch_is_a_share), cmocka_unit_test(count_is_exact),
+                                       cmocka_unit_test(shrink),           cmocka_unit_test(refusals),
+                                       cmocka_unit_test(no_chunk_is_lost), cmocka_unit_test(chunks)};
     return cmocka_run_group_tests(tests, setup, 0);
 }
