@@ -13,7 +13,7 @@ set(HAK_SHARED_ONLY ${PROJECT_SOURCE_DIR}/src/api/dlopen.c)
 list(REMOVE_ITEM HAK_SOURCES ${HAK_SHARED_ONLY})
 set(HAK_OS_FAULT ${PROJECT_SOURCE_DIR}/src/os/os_fault.c)
 list(REMOVE_ITEM HAK_SOURCES ${HAK_OS_FAULT})
-foreach(file cold/steal.c cold/takeover.c cold/worker.c cold/emergency.c) # what single threads need not, and large zeroed data, last: what the other files have shares the page that start-up touches anyway
+foreach(file cold/steal.c cold/takeover.c cold/visit.c cold/worker.c cold/emergency.c) # what single threads need not, and large zeroed data, last: what the other files have shares the page that start-up touches anyway
     list(REMOVE_ITEM HAK_SOURCES ${PROJECT_SOURCE_DIR}/src/${file})
     list(APPEND HAK_SOURCES ${PROJECT_SOURCE_DIR}/src/${file})
 endforeach()

@@ -6,8 +6,10 @@
 #include "base/bits.h"
 #include "cold/meta.h"
 
-/* Leaf 0 holds the ids below 512, leaf k those from 2^(8+k) to twice that: a root of 16 words, in a page that is in use anyway. */
-enum { FIRST_BITS = 9, LEAVES = HAK_HEAP_BITS - FIRST_BITS + 1 };
+/* Leaf 0 holds the ids below 32, leaf k those from 2^(4+k) to twice that: a root of 20 words, and a first leaf that shares the first heap's page. */
+enum { FIRST_BITS = 5, LEAVES = HAK_HEAP_BITS - FIRST_BITS + 1 };
+_Static_assert((sizeof(void *) << FIRST_BITS) + offsetof(struct heap, deferred) <= 4096,
+               "a page for what every program touches");
 
 static hak_lock lock = HAK_LOCK_INIT(HAK_RANK_LIST);
 static struct heap **leaves[LEAVES];            /* a leaf is there before count says so */
@@ -50,8 +52,8 @@ static bool heap_enroll(struct heap *h, enum heap_kind kind, unsigned k, struct 
 }
 
 static struct heap *heap_new(enum heap_kind kind) {
-    struct heap *h = meta_alloc(sizeof *h, HAK_CACHE_LINE);
-    for (bool done = false; h && !done;) {
+    struct heap *h = 0;
+    for (bool done = false; !done;) {
         uint32_t id = hak_load_acq(&count) + 1; /* acq: pairs with heap_enroll() */
         unsigned k = leaf_of(id);
         if (k >= LEAVES) {
@@ -59,6 +61,9 @@ static struct heap *heap_new(enum heap_kind kind) {
         }
         struct heap **leaf = 0;
         if (!hak_load_rlx(&leaves[k]) && !(leaf = meta_alloc(leaf_size(k) * sizeof *leaf, HAK_CACHE_LINE))) {
+            return 0;
+        }
+        if (!h && !(h = meta_alloc(sizeof *h, HAK_CACHE_LINE))) {
             return 0;
         }
         hak_lock_take(&lock);

@@ -63,10 +63,11 @@ struct heap {
     uint32_t nspare;                  /* owner */
     uint32_t events;                  /* atomic: slow-path calls, the heap's clock; the owner writes it */
     uint32_t shrunk;                  /* owner: purge epoch of the last shrink */
-    uint32_t ndeferred;               /* owner and its signal handlers */
-    void *deferred[HEAP_DEFERRED];    /* frees of signal handlers that met the cold path */
-    struct outbox out[HAK_OUTBOXES];  /* owner */
     size_t refills, settles, remotes; /* owner: statistics */
+    uint32_t ndeferred;               /* owner and its signal handlers */
+    /* What follows most threads never touch. */
+    void *deferred[HEAP_DEFERRED];   /* frees of signal handlers that met the cold path */
+    struct outbox out[HAK_OUTBOXES]; /* owner */
 };
 
 #endif
