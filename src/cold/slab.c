@@ -13,7 +13,9 @@
 #include "cold/span.h"
 #include "cold/steal.h"
 #include "cold/takeover.h"
+#include "gates/gates.h"
 #include "layout/lookup.h"
+#include "os/os.h"
 
 #include <string.h>
 
@@ -202,6 +204,9 @@ static void slab_marked(struct heap *h, uint32_t u, struct released *r) {
     }
 }
 
+/* A class of so many slabs will soon touch all of one more: at most a sixteenth of its memory is made present too early. */
+enum { GROWS = 16 };
+
 /* Gets a slab without the lock, then makes it the current one. */
 static bool slab_new(struct heap *h, unsigned cls) {
     bool zeroed;
@@ -218,7 +223,11 @@ static bool slab_new(struct heap *h, unsigned cls) {
     if (old) { /* all of it may have come home meanwhile */
         slab_marked(h, old, &r);
     }
+    bool grows = zeroed && h->nslabs[cls] > GROWS && hak_gates.populate;
     hak_lock_drop(&h->lock);
+    if (grows) {
+        os_populate(unit_address(u), (size_t)hak_class[cls].units << HAK_UNIT_SHIFT);
+    }
     span_free_all(&r);
     return hak_store_rlx(&h->new_slab, true), true;
 }

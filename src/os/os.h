@@ -28,6 +28,8 @@ HAK_HIDDEN int os_remap(void *p, size_t len, size_t new_len, void **out);
 HAK_HIDDEN int os_purge(void *p, size_t len);
 /* Pages of the range that are in memory now; SIZE_MAX when the kernel does not say. A hint: pages come and go. */
 HAK_HIDDEN size_t os_resident(const void *p, size_t len);
+/* Pages that will be touched at once are made present in one call (Linux 5.14). A wish: the next touch does it otherwise. */
+HAK_HIDDEN int os_populate(void *p, size_t len);
 /* Advises for or against huge pages. */
 HAK_HIDDEN int os_huge(void *p, size_t len, bool on);
 /* The sizes of huge pages up to 2 MiB that the kernel gives where os_huge() asked, and those that it gives everywhere: sums of sizes in

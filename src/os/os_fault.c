@@ -176,6 +176,12 @@ size_t os_resident(const void *p, size_t len) {
     return fails(OS_RESIDENT) ? SIZE_MAX : n;
 }
 
+int os_populate(void *p, size_t len) {
+    (void)p;
+    (void)len;
+    return fails(OS_POPULATE) ? -EINVAL : 0;
+}
+
 int os_huge(void *p, size_t len, bool on) {
     (void)p;
     (void)len;

@@ -13,6 +13,7 @@ enum os_fault_call {
     OS_UNMAP,
     OS_PURGE,
     OS_RESIDENT,
+    OS_POPULATE,
     OS_HUGE,
     OS_HUGE_SIZES,
     OS_SEAL,
@@ -27,7 +28,7 @@ void os_fault_reset(void);
 void os_fault_refuse(unsigned n, bool forever);
 /* Whether a refusal happened since os_fault_refuse(). */
 bool os_fault_refused(void);
-/* Every call of this kind fails: unmap with -ENOMEM, purge and huge with -EINVAL, huge_sizes with -ENOENT, reserve, commit, map, map_at, remap with -ENOMEM. */
+/* Every call of this kind fails: unmap with -ENOMEM, purge, populate and huge with -EINVAL, huge_sizes with -ENOENT, reserve, commit, map, map_at, remap with -ENOMEM. */
 void os_fault_break(enum os_fault_call call, bool broken);
 /* How often it was called since the last reset, refusals included. */
 unsigned os_fault_count(enum os_fault_call call);

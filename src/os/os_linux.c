@@ -112,6 +112,15 @@ size_t os_resident(const void *p, size_t len) {
     return n;
 }
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+int os_populate(void *p, size_t len) {
+    int saved = errno;
+    return result(madvise(p, len, MADV_POPULATE_WRITE), saved);
+}
+
 int os_huge(void *p, size_t len, bool on) {
     int saved = errno;
     return result(madvise(p, len, on ? MADV_HUGEPAGE : MADV_NOHUGEPAGE), saved);

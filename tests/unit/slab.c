@@ -45,6 +45,24 @@ static void ascending_pops(void **state) {
     empty_again();
 }
 
+/* The seventeenth slab of a class and those after it come with their pages; a kernel that cannot is no reason to fail. */
+static void populated(void **state) {
+    (void)state;
+    unsigned c = 20, per = hak_class[c].nobj, before = os_fault_count(OS_POPULATE);
+    unsigned n = take_many(c, 16 * per);
+    assert_int_equal(os_fault_count(OS_POPULATE) - before, 0);
+    n += slab_take(heap, c, v + n, 1);
+    assert_int_equal(os_fault_count(OS_POPULATE) - before, 1);
+    os_fault_break(OS_POPULATE, true);
+    for (unsigned end = n + per; n < end;) {
+        n += slab_take(heap, c, v + n, 1);
+    }
+    os_fault_break(OS_POPULATE, false);
+    assert_int_equal(os_fault_count(OS_POPULATE) - before, 2);
+    slab_settle(heap, c, v, n);
+    empty_again();
+}
+
 /* Every class: all of three slabs' blocks, each once and in its place; settled in a random order. */
 static void every_class(void **state) {
     (void)state;
@@ -230,8 +248,8 @@ static void refusals(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ascending_pops),  cmocka_unit_test(every_class), cmocka_unit_test(runs),
-        cmocka_unit_test(random_model),    cmocka_unit_test(claims),      cmocka_unit_test(release_all),
-        cmocka_unit_test(corruption_dies), cmocka_unit_test(refusals)};
+        cmocka_unit_test(ascending_pops), cmocka_unit_test(populated),       cmocka_unit_test(every_class),
+        cmocka_unit_test(runs),           cmocka_unit_test(random_model),    cmocka_unit_test(claims),
+        cmocka_unit_test(release_all),    cmocka_unit_test(corruption_dies), cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, setup, 0);
 }
