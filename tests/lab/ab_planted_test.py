@@ -28,6 +28,12 @@ class Planted(LabTest):
         self.assertEqual(d["verdict"]["word"], "NO-GO")
         self.assertTrue(0.05 < [m for m in d["measures"] if m["name"] == "cpu"][0]["change"] < 0.16)
 
+    def test_time_that_the_program_prints(self):
+        libs = f"{SAME},{lab('planted_time.so')}"
+        d = self.json("ab", "--lib", libs, "--metric", "ns: ([0-9.]+)", "--lower", "--budget", "15", "--json", "--", WORK, 40000, status=3)
+        self.assertEqual((d["verdict"]["word"], d["verdict"]["measure"]), ("NO-GO", "metric"))
+        self.assertTrue(0.05 < [m for m in d["measures"] if m["name"] == "metric"][0]["change"] < 0.16)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=1)

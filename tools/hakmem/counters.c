@@ -8,12 +8,22 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static int events[2] = {-1, -1};
+static struct {
+    uint32_t type;
+    uint64_t config;
+    int fd;
+} events[2] = {{PERF_TYPE_HARDWARE, PERF_COUNT_HW_INSTRUCTIONS, -1},
+               {PERF_TYPE_HARDWARE, PERF_COUNT_HW_BRANCH_INSTRUCTIONS, -1}};
+
+void counters_choose(int which, uint32_t type, uint64_t config) {
+    events[which].type = type;
+    events[which].config = config;
+}
 
 /* Counts from the process's exec on, with all its children. */
-static int event_open(uint64_t config, pid_t pid) {
+static int event_open(uint32_t type, uint64_t config, pid_t pid) {
     struct perf_event_attr attr = {
-        .type = PERF_TYPE_HARDWARE,
+        .type = type,
         .size = sizeof attr,
         .config = config,
         .disabled = 1,
@@ -21,24 +31,26 @@ static int event_open(uint64_t config, pid_t pid) {
         .enable_on_exec = 1,
         .exclude_kernel = 1,
         .exclude_hv = 1,
+        .read_format = PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING,
     };
     return (int)syscall(SYS_perf_event_open, &attr, pid, -1, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
 static void events_close(void) {
     for (int i = 0; i < 2; i++) {
-        if (events[i] >= 0) {
-            close(events[i]);
+        if (events[i].fd >= 0) {
+            close(events[i].fd);
         }
-        events[i] = -1;
+        events[i].fd = -1;
     }
 }
 
 bool counters_attach(pid_t pid) {
     events_close();
-    events[0] = event_open(PERF_COUNT_HW_INSTRUCTIONS, pid);
-    events[1] = event_open(PERF_COUNT_HW_BRANCH_INSTRUCTIONS, pid);
-    return events[0] >= 0 && events[1] >= 0;
+    for (int i = 0; i < 2; i++) {
+        events[i].fd = event_open(events[i].type, events[i].config, pid);
+    }
+    return events[0].fd >= 0 && events[1].fd >= 0;
 }
 
 bool counters_available(void) {
@@ -47,12 +59,15 @@ bool counters_available(void) {
     return good;
 }
 
+/* A counter that shared the hardware with others' is scaled up to the whole time. */
 void counters_read(double *instructions, double *branches) {
     double *out[2] = {instructions, branches};
     for (int i = 0; i < 2; i++) {
-        uint64_t count;
-        if (events[i] >= 0 && read(events[i], &count, sizeof count) == (ssize_t)sizeof count) {
-            *out[i] = (double)count;
+        struct {
+            uint64_t count, enabled, running;
+        } now;
+        if (events[i].fd >= 0 && read(events[i].fd, &now, sizeof now) == (ssize_t)sizeof now && now.running > 0) {
+            *out[i] = (double)now.count * ((double)now.enabled / (double)now.running);
         }
     }
     events_close();

@@ -63,6 +63,8 @@ const char *status_text(int status);
 bool counters_available(void);
 bool counters_attach(pid_t pid);
 void counters_read(double *instructions, double *branches);
+/* What to count instead of instructions (which 0) or branches (1), as in struct perf_event_attr: for tests, on machines without such counters. */
+void counters_choose(int which, uint32_t type, uint64_t config);
 /* Callgrind's totals from all files that a run left in the directory, which are removed. false: none. */
 bool callgrind_totals(const char *directory, double *instructions, double *branches);
 
