@@ -164,7 +164,10 @@ size_t arena_retained(void) {
 
 bool arena_holds(const void *p) {
     const struct part *last = &parts[UNITS];
+    if (!hak_arena.base) {
+        return false;
+    }
     uintptr_t start = (uintptr_t)(parts[0].anchor - parts[0].room[0]);
     uintptr_t end = (uintptr_t)last->anchor + (reserved ? last->room[1] : hak_load_rlx(&last->done[1]));
-    return hak_arena.base && (uintptr_t)p >= start && (uintptr_t)p < end;
+    return (uintptr_t)p >= start && (uintptr_t)p < end;
 }

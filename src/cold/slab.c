@@ -204,8 +204,8 @@ static void slab_marked(struct heap *h, uint32_t u, struct released *r) {
     }
 }
 
-/* A class of so many slabs will soon touch all of one more: at most a sixteenth of its memory is made present too early. */
-enum { GROWS = 16 };
+/* A class of so many slabs will soon touch all of one more: at most a 64th of its memory is made present too early. */
+enum { GROWS = 64 };
 
 /* Gets a slab without the lock, then makes it the current one. */
 static bool slab_new(struct heap *h, unsigned cls) {

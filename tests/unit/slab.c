@@ -45,11 +45,11 @@ static void ascending_pops(void **state) {
     empty_again();
 }
 
-/* The seventeenth slab of a class and those after it come with their pages; a kernel that cannot is no reason to fail. */
+/* The 65th slab of a class and those after it come with their pages; a kernel that cannot is no reason to fail. */
 static void populated(void **state) {
     (void)state;
-    unsigned c = 20, per = hak_class[c].nobj, before = os_fault_count(OS_POPULATE);
-    unsigned n = take_many(c, 16 * per);
+    unsigned c = 40, per = hak_class[c].nobj, before = os_fault_count(OS_POPULATE);
+    unsigned n = take_many(c, 64 * per);
     assert_int_equal(os_fault_count(OS_POPULATE) - before, 0);
     n += slab_take(heap, c, v + n, 1);
     assert_int_equal(os_fault_count(OS_POPULATE) - before, 1);
