@@ -16,7 +16,7 @@
 #include "os/os.h"
 
 enum { NEVER, DEFAULT, ALWAYS };
-enum { ASK_UNITS = (4 << 20) >> HAK_UNIT_SHIFT, FLOOR_UNITS = (256 << 20) >> HAK_UNIT_SHIFT, FLOOR_PAGES = 64 };
+enum { ASK_UNITS = (4 << 20) >> HAK_UNIT_SHIFT, FLOOR_UNITS = (64 << 20) >> HAK_UNIT_SHIFT, FLOOR_PAGES = 64 };
 
 /* Large blocks that programs fill gain from huge pages and waste nothing; those that they hardly touch (gs's page) would cost 2 MiB a touch.
  * So the first ones are looked at when they are freed, later ones now and then. */

@@ -5,7 +5,7 @@
 #include "layout/lookup.h"
 #include "unit.h"
 
-enum { STEP = 64, TINY = 32, SMALL = 1024, BIG = 8192 /* units: 2 MiB, 64 MiB, 512 MiB */ };
+enum { STEP = 64, TINY = 32, SMALL = 512, BIG = 1024 /* units: 2 MiB, 32 MiB, 64 MiB */ };
 static const size_t K64 = 64 << 10, K512 = 512 << 10, M2 = 2 << 20;
 
 /* The kind of one growth with the gate set to value; *calls: how often the kernel was advised. */
