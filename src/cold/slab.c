@@ -229,7 +229,8 @@ static bool slab_new(struct heap *h, unsigned cls) {
         os_populate(unit_address(u), (size_t)hak_class[cls].units << HAK_UNIT_SHIFT);
     }
     span_free_all(&r);
-    return hak_store_rlx(&h->new_slab, true), true;
+    hak_store_rlx(&h->new_slab, true);
+    return true;
 }
 
 unsigned slab_take(struct heap *h, unsigned cls, uintptr_t *out, unsigned want) {
