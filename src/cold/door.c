@@ -22,15 +22,35 @@
 #include "hot/cold_entry.h"
 #include "layout/lookup.h"
 
-enum { BIG_DIRTY = (64 << 20) >> HAK_UNIT_SHIFT }; /* units: too much to wait for the next tick */
 enum { TICK_EVENTS = 64, TICK_SOON = 8 /* when there is more to do */, SHRINK_EPOCHS = 64 /* a second */ };
+/* Magazines are parked each 64 ms at most, for so many calls of each class: at some 50 ns a call under a hundredth of the time, however many
+ * classes there are. */
+enum { PARK_EPOCHS = 4, PARK_CALLS = 4, PARK_CALLS_MOST = 500, PARK_MIN = 1 << 20, PARK_SHARE = 16 };
+
+/* Memory that waits for its age needs somebody who looks at the clock. */
+static bool much_waits(const struct heap *h) {
+    size_t idle = purge_idle_bytes(h);
+    return span_dirty() > PARK_MIN >> HAK_UNIT_SHIFT || (idle > PARK_MIN && idle > h->slab_bytes / PARK_SHARE);
+}
+
+static void purge(struct thread_cache *t, struct heap *h) {
+    h->met_parked = false;
+    if (purge_tick()) {
+        hak_store_rlx(&h->events, h->events | (TICK_EVENTS - TICK_SOON));
+    }
+    bool waits = much_waits(h) && !worker_runs();
+    if (purge_epoch() - h->parked_at >= PARK_EPOCHS) {
+        h->parked_at = purge_epoch();
+        magazine_park(t, h, waits ? PARK_CALLS_MOST : PARK_CALLS);
+    } else if (waits) { /* the program may fall silent any moment */
+        magazine_park(t, h, 0);
+    }
+}
 
 /* Slow-path housekeeping, now and then: what waits too long is sent, what is unused shrinks and is purged. */
 HAK_COLD static void tick(struct thread_cache *t, struct heap *h) {
     remote_flush(h);
-    if (purge_tick()) {
-        hak_store_rlx(&h->events, h->events | (TICK_EVENTS - TICK_SOON));
-    }
+    purge(t, h);
     if (purge_epoch() - h->shrunk > SHRINK_EPOCHS) {
         h->shrunk = purge_epoch();
         magazine_shrink(t, h);
@@ -45,8 +65,10 @@ static void leave(struct thread_cache *t, struct heap *h) {
     }
     uint32_t events = h->events + 1;
     hak_store_rlx(&h->events, events);
-    if (HAK_UNLIKELY(events % TICK_EVENTS == 0 || span_dirty() > BIG_DIRTY)) {
+    if (HAK_UNLIKELY(events % TICK_EVENTS == 0)) {
         tick(t, h);
+    } else if (HAK_UNLIKELY(h->met_parked) || purge_excess()) {
+        purge(t, h);
     }
     t->busy--;
     while (HAK_UNLIKELY(h->ndeferred != 0)) {
@@ -85,13 +107,14 @@ void *door_malloc(size_t n, size_t cls) {
     }
     t->busy++;
     void *p;
-    if (t->top[cls] == HAK_EMPTY && shared_first(h, (unsigned)cls) && heap_shared()) {
+    if (!magazine_exists(t, h, (unsigned)cls) && shared_first(h, (unsigned)cls) && heap_shared()) {
         p = shared_take(heap_shared(), (unsigned)cls);
     } else {
         p = magazine_refill(t, h, (unsigned)cls);
         if (HAK_UNLIKELY(h->new_slab)) {
             h->new_slab = false;
             learn_see(t, n, (unsigned)cls);
+            magazine_grown(t, h, (unsigned)cls);
         }
     }
     bool zeroed;

@@ -8,7 +8,7 @@
 
 /* Leaf 0 holds the ids below 32, leaf k those from 2^(4+k) to twice that: a root of 20 words, and a first leaf that shares the first heap's page. */
 enum { FIRST_BITS = 5, LEAVES = HAK_HEAP_BITS - FIRST_BITS + 1 };
-_Static_assert((sizeof(void *) << FIRST_BITS) + offsetof(struct heap, deferred) <= 4096,
+_Static_assert((sizeof(void *) << FIRST_BITS) + offsetof(struct heap, lean) <= 4096,
                "a page for what every program touches");
 
 static hak_lock lock = HAK_LOCK_INIT(HAK_RANK_LIST);

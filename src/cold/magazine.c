@@ -12,7 +12,10 @@
 #include "cold/visit.h"
 #include "gates/gates.h"
 
+#include <string.h>
+
 enum { MAX_SHIFT = 3, FIRST_CHUNKS = 2, KEEP_SHARE = 8, BATCH_SHARE = 4 };
+enum { GROWN_MIN = 8, GROWN_SHARE = 48 };
 
 static void *pop(struct thread_cache *t, unsigned cls) {
     uintptr_t *top = t->top[cls] - 1;
@@ -47,11 +50,47 @@ static bool step_up(struct thread_cache *t, struct heap *h, unsigned cls) {
         return false;
     }
     uintptr_t *top = chunk_start(k, cls);
+    bool first = t->top[cls] == HAK_EMPTY;
     top[-1] = 0;
-    chunk_set_prev(k, t->top[cls] == HAK_EMPTY ? 0 : chunk_of(t->top[cls]));
+    chunk_set_prev(k, first ? 0 : chunk_of(t->top[cls]));
     hak_store_rlx(&t->top[cls], top);
-    count_chunks(h, cls, 1);
+    count_chunks(h, cls, first ? 1 - h->nchunks[cls] : 1); /* a parked one that was taken left its count */
     return true;
+}
+
+static void park(struct thread_cache *t, struct heap *h, unsigned cls) {
+    uintptr_t *top = t->top[cls];
+    if (top != HAK_EMPTY && !visit_noticed(h, cls)) {
+        hak_store_rlx(&t->top[cls], HAK_EMPTY);
+        hak_signal_fence();
+        hak_store_rel(&h->parked[cls], top); /* rel: pairs with unpark() and magazine_take_parked() */
+    }
+}
+
+/* A parked magazine comes back into the cache. False: there was none, or somebody has taken it. */
+static bool unpark(struct thread_cache *t, struct heap *h, unsigned cls) {
+    uintptr_t *top = hak_load_rlx(&h->parked[cls]) ? hak_xchg_acq(&h->parked[cls], 0) : 0; /* acq: pairs with park() */
+    if (HAK_LIKELY(!top)) {
+        return false;
+    }
+    hak_store_rlx(&t->top[cls], top);
+    return true;
+}
+
+/* A call that met a parked magazine is done. */
+static void park_again(struct thread_cache *t, struct heap *h, unsigned cls) {
+    h->met_parked = true;
+    if (h->patience[cls]) {
+        h->patience[cls]--;
+        park(t, h, cls);
+    }
+}
+
+void magazine_park(struct thread_cache *t, struct heap *h, unsigned calls) {
+    for (unsigned c = 0; c < HAK_CLASSES; c++) {
+        h->patience[c] = (uint16_t)calls;
+        park(t, h, c);
+    }
 }
 
 static unsigned chunks_in(size_t bytes, unsigned cls) {
@@ -88,11 +127,9 @@ static unsigned batch_of(const struct heap *h, unsigned cls) {
     return (unsigned)hak_min(hak_max(want, k->batch), k->cap);
 }
 
-void *magazine_refill(struct thread_cache *t, struct heap *h, unsigned cls) {
-    if (HAK_UNLIKELY(visit_noticed(h, cls))) {
-        visit_end(t, h, cls);
-    }
-    if (HAK_UNLIKELY(!is_empty(t, cls))) { /* what the hot path met was a fence, and is gone */
+static void *refill(struct thread_cache *t, struct heap *h, unsigned cls) {
+    if (HAK_UNLIKELY(!is_empty(
+            t, cls))) { /* what the hot path met was a fence, which is gone, or nothing, for this was parked */
         return pop(t, cls);
     }
     if (t->top[cls] != HAK_EMPTY) {
@@ -120,17 +157,31 @@ void *magazine_refill(struct thread_cache *t, struct heap *h, unsigned cls) {
     return pop(t, cls);
 }
 
-/* Settles the chunks from k on down. */
-static void settle_chain(struct heap *h, struct chunk *k, unsigned cls) {
-    unsigned cap = hak_class[cls].cap;
-    while (k) {
-        struct chunk *below = chunk_prev(k);
-        slab_settle(h, cls, chunk_start(k, cls), cap);
-        chunk_put(h, k);
-        count_chunks(h, cls, -1);
-        k = below;
+void *magazine_refill(struct thread_cache *t, struct heap *h, unsigned cls) {
+    if (HAK_UNLIKELY(visit_noticed(h, cls))) {
+        visit_end(t, h, cls);
     }
-    h->settles++;
+    bool parked = unpark(t, h, cls);
+    void *p = refill(t, h, cls);
+    if (HAK_UNLIKELY(parked)) {
+        park_again(t, h, cls);
+    }
+    return p;
+}
+
+/* All of the magazine at top, or of what is left of it from there on down; returns the chunks. helper: whose spare chunks are used. */
+static unsigned settle_from(struct heap *helper, struct heap *h, uintptr_t *top, unsigned cls) {
+    unsigned n = 0;
+    for (; top; n++) {
+        struct chunk *k = chunk_of(top), *below = chunk_prev(k);
+        uintptr_t *start = chunk_start(k, cls);
+        if (top > start) {
+            slab_settle(h, cls, start, (unsigned)(top - start));
+        }
+        chunk_put(helper, k);
+        top = below ? chunk_end(below) : 0;
+    }
+    return n;
 }
 
 /* Keeps the newest keep chunks, at least one; settles the others. */
@@ -142,7 +193,8 @@ static void settle_oldest(struct thread_cache *t, struct heap *h, unsigned cls, 
     if (k && chunk_prev(k)) {
         struct chunk *old = chunk_prev(k);
         chunk_set_prev(k, 0);
-        settle_chain(h, old, cls);
+        count_chunks(h, cls, -(int)settle_from(h, h, chunk_end(old), cls));
+        h->settles++;
     }
 }
 
@@ -150,6 +202,11 @@ void magazine_overflow(struct thread_cache *t, struct heap *h, void *p, unsigned
     if (HAK_UNLIKELY(visit_noticed(h, cls))) {
         visit_end(t, h, cls);
         magazine_push(t, h, p, cls);
+        return;
+    }
+    if (HAK_UNLIKELY(unpark(t, h, cls))) {
+        magazine_push(t, h, p, cls);
+        park_again(t, h, cls);
         return;
     }
     if (t->top[cls] != HAK_EMPTY && h->nchunks[cls] >= h->max_chunks[cls]) {
@@ -167,23 +224,32 @@ void magazine_overflow(struct thread_cache *t, struct heap *h, void *p, unsigned
     hak_store_rlx(&t->top[cls], t->top[cls] + 1);
 }
 
-void magazine_settle_class(struct thread_cache *t, struct heap *h, unsigned cls) {
+/* Whoever visits or has parked it is done with it: the magazine is in the cache, if there is one. */
+static uintptr_t *own_top(struct thread_cache *t, struct heap *h, unsigned cls) {
     if (visit_noticed(h, cls)) {
         visit_end(t, h, cls);
     }
-    uintptr_t *top = t->top[cls];
-    if (top == HAK_EMPTY) {
-        return;
+    unpark(t, h, cls);
+    return t->top[cls];
+}
+
+void magazine_settle_class(struct thread_cache *t, struct heap *h, unsigned cls) {
+    uintptr_t *top = own_top(t, h, cls);
+    if (top != HAK_EMPTY) {
+        hak_store_rlx(&t->top[cls], HAK_EMPTY);
+        settle_from(h, h, top, cls);
+        count_chunks(h, cls, -h->nchunks[cls]);
+        h->settles++;
     }
-    hak_store_rlx(&t->top[cls], HAK_EMPTY);
-    struct chunk *k = chunk_of(top), *below = chunk_prev(k);
-    uintptr_t *start = chunk_start(k, cls);
-    if (top > start) {
-        slab_settle(h, cls, start, (unsigned)(top - start));
+}
+
+void magazine_take_parked(struct heap *helper, struct heap *v) {
+    for (unsigned c = 0; c < HAK_CLASSES; c++) {
+        uintptr_t *top = hak_load_rlx(&v->parked[c]) ? hak_xchg_acq(&v->parked[c], 0) : 0; /* acq: pairs with park() */
+        if (top) {
+            settle_from(helper, v, top, c);
+        }
     }
-    chunk_put(h, k);
-    count_chunks(h, cls, -1);
-    settle_chain(h, below, cls);
 }
 
 void magazine_settle_all(struct thread_cache *t, struct heap *h) {
@@ -192,21 +258,51 @@ void magazine_settle_all(struct thread_cache *t, struct heap *h) {
     }
 }
 
+/* The newest keep blocks stay. */
+static void settle_down_to(struct thread_cache *t, struct heap *h, unsigned cls, unsigned keep) {
+    uintptr_t *top = own_top(t, h, cls);
+    if (top == HAK_EMPTY) {
+        return;
+    }
+    settle_oldest(t, h, cls, 1);
+    uintptr_t *start = chunk_start(chunk_of(top), cls);
+    size_t n = (size_t)(top - start);
+    if (n > keep) {
+        slab_settle(h, cls, start, (unsigned)n - keep);
+        memmove(start, top - keep, keep * sizeof *start);
+        hak_store_rlx(&t->top[cls], start + keep);
+    }
+}
+
 void magazine_shrink(struct thread_cache *t, struct heap *h) {
     for (unsigned c = 0; c < HAK_CLASSES; c++) {
-        if (visit_noticed(h, c)) {
-            visit_end(t, h, c);
-        }
-        if (h->nchunks[c] > 1 && !h->used[c]) {
-            settle_oldest(t, h, c, h->nchunks[c] / 2u);
+        if (!h->used[c]) {
+            settle_down_to(t, h, c, hak_class[c].batch);
             h->max_chunks[c] = (uint16_t)hak_max(h->max_chunks[c] / 2u, FIRST_CHUNKS);
         }
         h->used[c] = 0;
     }
 }
 
+void magazine_grown(struct thread_cache *t, struct heap *h, unsigned cls) {
+    h->grown_units += hak_class[cls].units;
+    if (h->grown_units < GROWN_MIN || h->grown_units < hak_load_rlx(&h->slab_bytes) / HAK_UNIT / GROWN_SHARE) {
+        return;
+    }
+    h->grown_units = 0;
+    for (unsigned c = 0; c < HAK_CLASSES; c++) {
+        if (c != cls && !h->used[c]) {
+            settle_down_to(t, h, c, hak_class[c].batch);
+            if (h->current[c]) {
+                slab_close(h, c);
+            }
+        }
+        h->used[c] = 0;
+    }
+}
+
 size_t magazine_count(const struct thread_cache *t, const struct heap *h, unsigned cls) {
-    uintptr_t *top = hak_load_rlx(&t->top[cls]);
+    uintptr_t *parked = hak_load_rlx(&h->parked[cls]), *top = parked ? parked : hak_load_rlx(&t->top[cls]);
     uintptr_t *start = chunk_start(chunk_of(top), cls);
     unsigned below = hak_load_rlx(&h->nchunks[cls]);
     if (top == HAK_EMPTY || top < start) {

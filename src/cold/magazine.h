@@ -7,6 +7,7 @@
 #include "base/attr.h"
 #include "layout/heap.h"
 #include "layout/thread_cache.h"
+#include <stdbool.h>
 #include <stddef.h>
 
 /* A block of class cls: from the chunk below, from remote frees, or from a refill. NULL when memory is out. */
@@ -26,8 +27,21 @@ HAK_INLINE void magazine_push(struct thread_cache *t, struct heap *h, void *p, u
 /* Settles every block of one class, or of all, and gives the chunks back. */
 HAK_HIDDEN void magazine_settle_class(struct thread_cache *t, struct heap *h, unsigned cls);
 HAK_HIDDEN void magazine_settle_all(struct thread_cache *t, struct heap *h);
-/* Idle shrink: a class whose magazine was not refilled since the last call gives back its older half. */
+/* Idle shrink: a class that was not refilled since the last call keeps one refill. */
 HAK_HIDDEN void magazine_shrink(struct thread_cache *t, struct heap *h);
+/* Takes every magazine out of the cache, so that the next call of its class comes through the door, where housekeeping is: a thread whose calls
+ * all hit would never learn that time has passed. Each comes back for the time of a call, and for good after so many. */
+HAK_HIDDEN void magazine_park(struct thread_cache *t, struct heap *h, unsigned calls);
+/* Settles what is parked of v's thread, asleep by all that is known; its owner may come any moment. helper: whose spare chunks are used. Any
+ * thread, no lock held. */
+HAK_HIDDEN void magazine_take_parked(struct heap *helper, struct heap *v);
+/* Whether the thread has a magazine for the class. */
+HAK_INLINE bool magazine_exists(const struct thread_cache *t, const struct heap *h, unsigned cls) {
+    return t->top[cls] != HAK_EMPTY || hak_load_rlx(&h->parked[cls]) != 0;
+}
+/* The heap took a slab for class cls. When it grew by a 32nd, classes that were not refilled since it last did give back what they cache, but
+ * for one refill: what lies there may be what the others lack. */
+HAK_HIDDEN void magazine_grown(struct thread_cache *t, struct heap *h, unsigned cls);
 /* Blocks that wait in the magazine of a class. Any thread: a racing owner makes it a chunk wrong at most. */
 HAK_HIDDEN size_t magazine_count(const struct thread_cache *t, const struct heap *h, unsigned cls);
 

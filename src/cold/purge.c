@@ -15,11 +15,12 @@
 #include "layout/heap.h"
 #include "os/os.h"
 
-enum { EPOCH_SHIFT = 4, TICK_EPOCHS = 4 };
-enum { TRADE_MIN = 1 << 20, TRADE_SHARE = 10, TRADE_LUMP = 64 };
-/* A tick's bounds for each 16 ms since the last one, at most for TICK_EPOCHS of them: 8 MiB of spans, pages of so many slabs. Each costs
+enum { EPOCH_SHIFT = 4, TICK_EPOCHS = 4, TICK_MOST = 16 };
+enum { TRADE_MIN = 1 << 20, TRADE_SHARE = 20, TRADE_LUMP = 64 };
+/* A tick's bounds for each 16 ms since the last one, at most for TICK_MOST of them: 8 MiB of spans, pages of so many slabs. Each costs
  * up to a millisecond. And a look at 256 MiB of heap. */
 enum { TICK_UNITS = (8 << 20) >> HAK_UNIT_SHIFT, TICK_SLABS = 32, TICK_LOOKS = 4096 };
+enum { EXCESS_SHARE = 32, EXCESS_MIN = (4 << 20) >> HAK_UNIT_SHIFT };
 
 static uint32_t clock_now;  /* atomic */
 static uint32_t last_purge; /* atomic */
@@ -49,14 +50,19 @@ static size_t purge_spans(uint32_t epoch, size_t keep_units, size_t most) {
 
 /* Not at once: what a heap just shed it often needs again a moment later, so growth is paid for in lumps. Roughly: free blocks smaller than
  * a page need luck to leave a whole one. */
+HAK_RACY size_t purge_idle_bytes(const struct heap *h) {
+    size_t idle = h->free_bytes - h->fresh_bytes - h->purged_bytes;
+    return idle <= h->slab_bytes ? idle : 0;
+}
+
 size_t purge_trade_due(struct heap *h) {
     size_t due = h->grown_bytes;
     if (HAK_LIKELY(due < TRADE_MIN || due < h->slab_bytes / TRADE_LUMP)) {
         return 0;
     }
-    size_t idle = h->free_bytes - h->fresh_bytes - h->purged_bytes;
+    size_t idle = purge_idle_bytes(h);
     h->grown_bytes = 0;
-    return idle <= h->slab_bytes && idle >= TRADE_MIN && idle * TRADE_SHARE >= h->slab_bytes ? due : 0;
+    return idle >= TRADE_MIN && idle * TRADE_SHARE >= h->slab_bytes ? due : 0;
 }
 
 /* A slab that is fuller than half is refilled before the others: its pages would soon be touched again. One that was looked at has none to give. */
@@ -111,7 +117,15 @@ static size_t purge_old_spans(uint32_t before, size_t most) {
     return done;
 }
 
+/* Units of free spans that may wait for their age: after a collapse, when much more is free than in use, a 32nd of what there was. */
+static size_t patience(void) { return 2 * span_used() + span_demand() / EXCESS_SHARE + EXCESS_MIN; }
+
+bool purge_excess(void) { return HAK_UNLIKELY(span_dirty() > patience()); }
+
 bool purge_tick(void) {
+    if (purge_excess() && !worker_runs()) {
+        purge_spans(UINT32_MAX, patience(), TICK_UNITS);
+    }
     uint32_t now = (uint32_t)(os_now_ms() >> EPOCH_SHIFT), last = hak_load_rlx(&last_purge);
     hak_store_rlx(&clock_now, now);
     if ((now - last < TICK_EPOCHS && hak_gates.decay) ||
@@ -121,7 +135,7 @@ bool purge_tick(void) {
     if (worker_runs()) {
         return false;
     }
-    uint32_t steps = (uint32_t)hak_min(hak_max(now - last, 1), TICK_EPOCHS);
+    uint32_t steps = (uint32_t)hak_min(hak_max(now - last, 1), TICK_MOST);
     struct decay_walk w = {hak_load_rlx(&cursor), old_before(now), TICK_LOOKS, TICK_SLABS * steps};
     size_t units = (size_t)TICK_UNITS * steps, done = purge_old_spans(w.before, units);
     huge_purge(w.before);

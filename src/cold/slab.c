@@ -1,9 +1,9 @@
-/* cold/slab.c : slabs of one size class: new, taken from, settled into, released.                                     L2
+/* cold/slab.c : slabs of one size class: new, taken from, released; slab_settle.c has the way back into them.             L2
  * Owns       struct slab of units in use, bitmaps, the map words of slabs, heap.{current,partial,free_bytes,slab_bytes}
  * Never touches  magazines, blocks
  * Threads    any, under the heap's lock; spans come and go without it
  * Invariant  avail == popcount(bitmap) + (nobj - bump); a slab is released exactly when avail == nobj   (checked: diag/verify.c)
- * Decision   docs/decisions/004 (settle)           Test  unit/slab */
+ * Test       unit/slab */
 #include "cold/slab.h"
 #include "base/bits.h"
 #include "base/print.h"
@@ -87,6 +87,15 @@ static void touch_purged(struct heap *h, uint32_t u, const uintptr_t *v, unsigne
     }
 }
 
+/* Whether a page of the bytes [off, off + size) of the slab was given back. */
+static bool pages_gone(uint32_t u, size_t off, size_t size) {
+    unsigned any = 0;
+    for (size_t page = off / SLAB_PAGE; page <= (off + size - 1) / SLAB_PAGE; page++) {
+        any |= *purged_at(u + page / 16) >> page % 16;
+    }
+    return any & 1;
+}
+
 static bool has_purged(uint32_t u) {
     unsigned any = 0;
     for (unsigned i = 0; i < slab_at(u)->units; i++) {
@@ -108,6 +117,25 @@ static unsigned take_bits(uint32_t u, uintptr_t *end, unsigned want) {
             n++;
         }
         bits[w] = b;
+    }
+    return n;
+}
+
+/* take_bits() of a slab some of whose pages were given back, but only what lies on the others. */
+static unsigned take_present(uint32_t u, uintptr_t *end, unsigned want) {
+    struct slab *s = slab_at(u);
+    uint64_t *bits = slab_bits(u);
+    size_t size = hak_class[s->cls].size;
+    unsigned n = 0;
+    for (unsigned w = 0; n < want && w * 64 < s->bump; w++) {
+        for (uint64_t b = bits[w]; b && n < want; b &= b - 1) {
+            size_t off = (w * 64 + hak_ctz64(b)) * size;
+            if (!pages_gone(u, off, size)) {
+                *--end = (uintptr_t)unit_address(u) + off;
+                bits[w] ^= b & (0 - b);
+                n++;
+            }
+        }
     }
     return n;
 }
@@ -138,15 +166,18 @@ static unsigned take_bump(uint32_t u, uintptr_t *end, unsigned want) {
 
 static unsigned take_from(struct heap *h, uint32_t u, uintptr_t *end, unsigned want) {
     struct slab *s = slab_at(u);
-    bool in_bitmap = s->avail > s->nobj - s->bump;
-    unsigned n = in_bitmap ? take_bits(u, end, want) : 0;
-    if (n < want && s->bump < s->nobj) {
-        unsigned fresh = take_bump(u, end - n, want - n);
-        h->fresh_bytes -= (size_t)fresh * hak_class[s->cls].size;
-        n += fresh;
-    }
-    if (HAK_UNLIKELY(has_purged(u))) { /* a slab that started over has its pages gone in the bump range, too */
-        touch_purged(h, u, end - n, n);
+    bool in_bitmap = s->avail > s->nobj - s->bump, gone = has_purged(u);
+    unsigned n = gone && in_bitmap && s->bucket != SLAB_LEAN ? take_present(u, end, want) : 0;
+    if (n == 0) {
+        n = in_bitmap ? take_bits(u, end, want) : 0;
+        if (n < want && s->bump < s->nobj) {
+            unsigned fresh = take_bump(u, end - n, want - n);
+            h->fresh_bytes -= (size_t)fresh * hak_class[s->cls].size;
+            n += fresh;
+        }
+        if (HAK_UNLIKELY(gone)) { /* a slab that started over has its pages gone in the bump range, too */
+            touch_purged(h, u, end - n, n);
+        }
     }
     s->avail = (uint16_t)(s->avail - n);
     h->free_bytes -= (size_t)n * hak_class[s->cls].size;
@@ -163,7 +194,7 @@ static unsigned take_locked(struct heap *h, unsigned cls, uintptr_t *end, unsign
     unsigned n = 0;
     while (n < want) {
         uint32_t u = best_slab(h, cls);
-        if (!u || (n && u == h->current[cls])) {
+        if (!u || (n && (u == h->current[cls] || slab_at(u)->bucket == SLAB_LEAN))) {
             break; /* a batch from lists is not mixed with untouched memory */
         }
         n += take_from(h, u, end - n, want - n);
@@ -177,20 +208,13 @@ void slab_retire_locked(struct heap *h, uint32_t u) {
     slab_uninstall(h, u);
 }
 
-/* Slabs that became wholly free under the lock wait here until it is dropped. */
-struct released {
-    uint32_t unit[128];
-    uint8_t units[128];
-    unsigned n;
-};
-
-static void span_free_all(const struct released *r) {
+void slab_free_released(const struct slab_released *r) {
     for (unsigned i = 0; i < r->n; i++) {
         span_free(r->unit[i], r->units[i], true);
     }
 }
 
-static void slab_marked(struct heap *h, uint32_t u, struct released *r) {
+void slab_marked(struct heap *h, uint32_t u, struct slab_released *r) {
     struct slab *s = slab_at(u);
     if (s->avail < s->nobj) {
         slab_relist(h, u);
@@ -218,7 +242,7 @@ static bool slab_new(struct heap *h, unsigned cls) {
     slab_install(h, cls, u, zeroed);
     uint32_t old = h->current[cls];
     h->current[cls] = u;
-    struct released r;
+    struct slab_released r;
     r.n = 0;
     if (old) { /* all of it may have come home meanwhile */
         slab_marked(h, old, &r);
@@ -228,7 +252,7 @@ static bool slab_new(struct heap *h, unsigned cls) {
     if (grows) {
         os_populate(unit_address(u), (size_t)hak_class[cls].units << HAK_UNIT_SHIFT);
     }
-    span_free_all(&r);
+    slab_free_released(&r);
     hak_store_rlx(&h->new_slab, true);
     return true;
 }
@@ -252,182 +276,6 @@ unsigned slab_take(struct heap *h, unsigned cls, uintptr_t *out, unsigned want) 
             return 0;
         }
     }
-}
-
-HAK_COLD HAK_NORETURN static void corrupt(uintptr_t p) {
-    uint32_t u = slab_head(unit_of((void *)p));
-    bool start = slab_block_start(u, (void *)p);
-    hak_die(start ? "hakmem: free(): double free or corruption %p" : "hakmem: free(): invalid pointer %p", (void *)p);
-}
-
-/* Marks block k of the slab at u free. */
-HAK_INLINE void settle_bit(struct heap *h, uint32_t u, struct slab *s, uint32_t k, uintptr_t p, struct released *r) {
-    uint64_t *word = slab_bits(u) + (k >> 6), old = *word, now = old | UINT64_C(1) << (k & 63);
-    if (HAK_UNLIKELY(now == old || k >= s->bump)) {
-        corrupt(p);
-    }
-    *word = now;
-    uint16_t avail = (uint16_t)(s->avail + 1);
-    s->avail = avail;
-    if (HAK_UNLIKELY(avail >= s->mark)) {
-        slab_marked(h, u, r);
-    }
-}
-
-/* One-unit slabs. offset * recip is index << 32 plus less than 2^17 for a block's start, and at least recip >= 2^19 more for any other
- * byte of it: one multiplication both divides and tells an interior pointer. */
-enum { EXACT = 1 << 18 };
-HAK_INLINE void settle_small(struct heap *h, uint64_t recip, const uintptr_t *v, unsigned n, struct released *r) {
-    uintptr_t base = hak_arena.base;
-    struct slab *slabs = hak_arena.slabs;
-    for (const uintptr_t *end = v + n; v < end; v++) {
-        uintptr_t o = *v - base;
-        uint64_t q = (o & (HAK_UNIT - 1)) * recip;
-        if (HAK_UNLIKELY((uint32_t)q >= EXACT)) {
-            corrupt(*v);
-        }
-        uint32_t u = (uint32_t)(o >> HAK_UNIT_SHIFT);
-        settle_bit(h, u, &slabs[u], (uint32_t)(q >> 32), *v, r);
-    }
-}
-
-static void settle_wide(struct heap *h, uint32_t size, uint64_t recip, const uintptr_t *v, unsigned n,
-                        struct released *r) {
-    for (unsigned i = 0; i < n; i++) {
-        uint32_t u = slab_head(unit_of((void *)v[i]));
-        uint32_t off = (uint32_t)(v[i] - (uintptr_t)unit_address(u)), k = (uint32_t)(off * recip >> 32);
-        if (HAK_UNLIKELY(k * size != off)) {
-            corrupt(v[i]);
-        }
-        settle_bit(h, u, slab_at(u), k, v[i], r);
-    }
-}
-
-static void set_bits(uint64_t *bits, unsigned from, unsigned n, uintptr_t p) {
-    while (n) {
-        unsigned at = from & 63, len = n < 64 - at ? n : 64 - at;
-        uint64_t m = hak_ones64(len) << at;
-        if (HAK_UNLIKELY(bits[from >> 6] & m)) {
-            corrupt(p);
-        }
-        bits[from >> 6] |= m;
-        from += len;
-        n -= len;
-    }
-}
-
-/* Blocks after which a run is looked for again, and the shortest that is worth whole words. */
-enum { RUN_LOOK = 32, RUN_MIN = 8 };
-
-/* Zero when v[1] - v[0] and v[2] - v[1] are what step says. */
-HAK_INLINE pair off_step(const uintptr_t *v, pair step) {
-    pair a, b;
-    __builtin_memcpy(&a, v, sizeof a);
-    __builtin_memcpy(&b, v + 1, sizeof b);
-    return (b - a) ^ step;
-}
-
-/* Length of the run v[0], v[0] + d, v[0] + 2d ...: what a program that frees in allocation order leaves. */
-static unsigned run_length(const uintptr_t *v, unsigned n, uintptr_t d) {
-    const uintptr_t *at = v, *end = v + n - 1;
-    for (pair step = {d, d}; end - at >= 8; at += 8) {
-        pair off = off_step(at, step) | off_step(at + 2, step) | off_step(at + 4, step) | off_step(at + 6, step);
-        if (off[0] | off[1]) {
-            break;
-        }
-    }
-    while (at < end && at[1] - at[0] == d) {
-        at++;
-    }
-    return (unsigned)(at - v) + 1;
-}
-
-/* Settles the longest run at v that lies in one slab; returns its length, or 0 when it is too short to bother. */
-static unsigned settle_run(struct heap *h, uint32_t size, uint64_t recip, const uintptr_t *v, unsigned n,
-                           struct released *r) {
-    uintptr_t d = v[1] - v[0];
-    if (d != size && d != (uintptr_t)0 - size) {
-        return 0;
-    }
-    unsigned len = run_length(v, n, d);
-    uintptr_t low = d == size ? v[0] : v[len - 1];
-    uint32_t u = slab_head(unit_of((void *)low));
-    struct slab *s = slab_at(u);
-    uint32_t off = (uint32_t)(low - (uintptr_t)unit_address(u)), k = (uint32_t)(off * recip >> 32);
-    if (len < RUN_MIN || k * size != off || k + len > s->bump) {
-        return 0; /* across two slabs, or corrupt: one at a time finds out */
-    }
-    set_bits(slab_bits(u), k, len, low);
-    s->avail = (uint16_t)(s->avail + len);
-    if (s->avail >= s->mark) {
-        slab_marked(h, u, r);
-    }
-    return len;
-}
-
-/* Heap lock held. Some of them lie in a slab that was taken over while they waited in a magazine. */
-HAK_COLD static bool has_strangers(const struct heap *h, const uintptr_t *v, unsigned n) {
-    uint32_t any = 0;
-    for (unsigned i = 0; i < n; i++) {
-        any |= hak_word_hot((void *)v[i]) >> 8 ^ h->id;
-    }
-    return any != 0;
-}
-
-void slab_settle(struct heap *h, unsigned cls, const uintptr_t *v, unsigned n) {
-    struct released r;
-    r.n = 0;
-    uint32_t size = hak_class[cls].size;
-    uint64_t recip = hak_class[cls].recip;
-    hak_lock_take(&h->lock);
-    if (HAK_UNLIKELY(h->robbed) && has_strangers(h, v, n)) {
-        hak_lock_drop(&h->lock);
-        remote_settle(h, v, n);
-        return;
-    }
-    h->free_bytes += (size_t)n * size;
-    for (unsigned i = 0; i < n;) {
-        unsigned len = n - i >= RUN_MIN ? settle_run(h, size, recip, v + i, n - i, &r) : 0;
-        unsigned stop = len ? 0 : (unsigned)hak_min(n - i, RUN_LOOK);
-        if (hak_class[cls].units == 1) {
-            settle_small(h, recip, v + i, stop, &r);
-        } else {
-            settle_wide(h, size, recip, v + i, stop, &r);
-        }
-        i += len + stop;
-    }
-    hak_lock_drop(&h->lock);
-    span_free_all(&r);
-}
-
-unsigned slab_settle_mixed(struct heap *h, uintptr_t *v, unsigned n) {
-    struct released r;
-    unsigned others = 0;
-    uintptr_t base = hak_arena.base;
-    const uint32_t *map = hak_arena.map;
-    uint32_t mine = h->id << 8;
-    size_t bytes = 0;
-    r.n = 0;
-    hak_lock_take(&h->lock);
-    for (unsigned i = 0; i < n; i++) {
-        uintptr_t o = v[i] - base; /* its unit was looked up by the free, and units stay usable */
-        uint32_t cls = hak_load_rlx(&map[o >> HAK_UNIT_SHIFT]) ^ mine;
-        if (HAK_UNLIKELY(cls >= HAK_CLASSES)) {
-            v[others++] = v[i];
-            continue;
-        }
-        const struct size_class *k = &hak_class[cls];
-        bytes += k->size;
-        if (HAK_LIKELY(k->units == 1)) {
-            settle_small(h, k->recip, &v[i], 1, &r);
-        } else {
-            settle_wide(h, k->size, k->recip, &v[i], 1, &r);
-        }
-    }
-    h->free_bytes += bytes;
-    hak_lock_drop(&h->lock);
-    span_free_all(&r);
-    return others;
 }
 
 bool slab_block_start(uint32_t u, const void *p) {

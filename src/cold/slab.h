@@ -46,6 +46,9 @@ HAK_HIDDEN uint8_t slab_retire_current(struct heap *h, uint32_t unit);
 /* A wholly free current slab of class cls goes back to the span allocator: at idle and trim. */
 HAK_HIDDEN void slab_drop_current(struct heap *h, unsigned cls);
 
+/* The current slab of class cls goes back when it is wholly free, else among the partial ones: others, and whoever needs pages, can use it. */
+HAK_HIDDEN void slab_close(struct heap *h, unsigned cls);
+
 /* Releases every slab of h, a first-class heap, whatever its blocks: for its destruction. */
 HAK_HIDDEN void slab_release_all(struct heap *h);
 

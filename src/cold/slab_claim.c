@@ -46,12 +46,21 @@ static void move_bits(uint64_t *to, uint64_t *from, unsigned a, unsigned b) {
     }
 }
 
+/* What was never handed out becomes bits: its pages may be there all the same, from the span's life before. Heap lock held. */
+static void spend_bump(struct heap *h, struct slab *s, uint64_t *bits) {
+    h->fresh_bytes -= (size_t)(s->nobj - s->bump) * hak_class[s->cls].size;
+    for (unsigned a = s->bump; a < s->nobj; a = (a | 63) + 1) {
+        bits[a >> 6] |= hak_ones64((unsigned)hak_min(s->nobj - a, 64 - (a & 63))) << (a & 63);
+    }
+    s->bump = s->nobj;
+}
+
 static unsigned claim_runs(struct slab_claim *c, struct slab *s, uint64_t *bits) {
     size_t size = hak_class[s->cls].size;
     unsigned claimed = 0;
     for (unsigned a = next_bit(bits, 0, s->bump, 0); a < s->bump; a = next_bit(bits, a, s->bump, 0)) {
         unsigned b = next_bit(bits, a, s->bump, ~UINT64_C(0));
-        unsigned n = add_pages(c, a * size, b * size);
+        unsigned n = add_pages(c, a * size, b == s->nobj ? s->units * HAK_UNIT : b * size); /* the slab's tail, too */
         if (n) {
             move_bits(c->blocks, bits, a, b);
             claimed += b - a;
@@ -68,6 +77,7 @@ bool slab_claim_pages(struct heap *h, uint32_t unit, struct slab_claim *out) {
     uint32_t word = hak_load_rlx(&hak_arena.map[unit]);
     if (word >> 8 == h->id && (word & 0xff) < HAK_CLASSES && slab_at(unit)->head_off == 0) {
         struct slab *s = slab_at(unit);
+        spend_bump(h, s, slab_bits(unit));
         unsigned n = claim_runs(out, s, slab_bits(unit));
         s->avail = (uint16_t)(s->avail - n);
         h->free_bytes -= (size_t)n * hak_class[s->cls].size;
@@ -138,20 +148,30 @@ uint8_t slab_retire_current(struct heap *h, uint32_t unit) {
     return units;
 }
 
-void slab_drop_current(struct heap *h, unsigned cls) {
+/* The current slab, if it is wholly free; partial: and if it is not, it becomes one of the partial slabs. */
+static void give_up_current(struct heap *h, unsigned cls, bool partial) {
+    uint8_t units = 0;
     hak_lock_take(&h->lock);
     uint32_t u = h->current[cls];
-    uint8_t units = 0;
-    if (u && slab_at(u)->avail == slab_at(u)->nobj) {
-        units = slab_at(u)->units;
+    bool whole = u && slab_at(u)->avail == slab_at(u)->nobj;
+    if (u && (whole || partial)) {
         h->current[cls] = 0;
-        slab_retire_locked(h, u);
+        if (whole) {
+            units = slab_at(u)->units;
+            slab_retire_locked(h, u);
+        } else {
+            slab_relist(h, u);
+        }
     }
     hak_lock_drop(&h->lock);
     if (units) {
         span_free(u, units, true);
     }
 }
+
+void slab_drop_current(struct heap *h, unsigned cls) { give_up_current(h, cls, false); }
+
+void slab_close(struct heap *h, unsigned cls) { give_up_current(h, cls, true); }
 
 void slab_release_all(struct heap *h) {
     for (;;) {

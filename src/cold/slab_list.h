@@ -1,4 +1,4 @@
-/* cold/slab_list.h : a heap's lists of partial slabs, SLAB_BUCKETS a class by fullness.                                        L2
+/* cold/slab_list.h : a heap's lists of partial slabs, SLAB_BUCKETS a class: seven by fullness, and those whose free pages are gone.   L2
  * All of it under the heap's lock. */
 #ifndef HAK_COLD_SLAB_LIST_H
 #define HAK_COLD_SLAB_LIST_H
@@ -24,15 +24,48 @@ HAK_INLINE unsigned bucket_of(const struct slab *s) {
         return 0;
     }
     if (live == 0) {
-        return SLAB_BUCKETS - 1;
+        return SLAB_LEAN - 1;
     }
     unsigned halvings = hak_clz32(live) - hak_clz32(s->nobj);
     halvings -= live << halvings > s->nobj;
-    return halvings < SLAB_BUCKETS - 2 ? halvings + 1 : SLAB_BUCKETS - 1;
+    return halvings < SLAB_LEAN - 2 ? halvings + 1 : SLAB_LEAN - 1;
+}
+
+/* Blocks of avail that lie on pages which were given back: about, for those across the edges of such pages may be one more or less a run. */
+HAK_INLINE unsigned slab_absent(uint32_t u) {
+    const struct slab *s = slab_at(u);
+    size_t pages = 0;
+    for (unsigned i = 0; i < s->units; i++) {
+        pages += hak_popcount32(*purged_at(u + i));
+    }
+    return HAK_LIKELY(pages == 0) ? 0 : (unsigned)hak_min(pages * SLAB_PAGE / hak_class[s->cls].size, s->avail);
+}
+
+/* The list for a slab that is not its heap's current one, and the avail at which that must be asked again. Slabs whose free blocks would cost a
+ * page fault each page come last. */
+HAK_INLINE unsigned slab_place(uint32_t u, unsigned *mark) {
+    const struct slab *s = slab_at(u);
+    unsigned least = bucket_floor(s, 0), absent = slab_absent(u), b;
+    *mark = least;
+    if (s->avail < least) {
+        return SLAB_UNLISTED;
+    }
+    if (HAK_UNLIKELY(s->avail - absent < least)) {
+        *mark = (unsigned)hak_min(absent + least, s->nobj);
+        return SLAB_LEAN;
+    }
+    b = bucket_of(s);
+    *mark = b + 1 < SLAB_LEAN ? bucket_floor(s, b + 1) : s->nobj;
+    return b;
 }
 
 HAK_INLINE void slab_count(struct heap *h, unsigned cls, int by) {
     hak_store_rlx(&h->nslabs[cls], h->nslabs[cls] + (uint32_t)by);
+}
+
+/* Where the list of bucket b starts. */
+HAK_INLINE uint32_t *slab_first(struct heap *h, unsigned cls, unsigned b) {
+    return HAK_LIKELY(b < SLAB_LEAN) ? &h->partial[cls][b] : &h->lean[cls];
 }
 
 HAK_INLINE void slab_unlist(struct heap *h, uint32_t u) {
@@ -43,7 +76,7 @@ HAK_INLINE void slab_unlist(struct heap *h, uint32_t u) {
     if (s->prev) {
         slab_at(s->prev)->next = s->next;
     } else {
-        h->partial[s->cls][s->bucket] = s->next;
+        *slab_first(h, s->cls, s->bucket) = s->next;
         h->listed[s->cls] = (uint8_t)(h->listed[s->cls] ^ (unsigned)(s->next == 0) << s->bucket);
     }
     if (s->next) {
@@ -54,20 +87,21 @@ HAK_INLINE void slab_unlist(struct heap *h, uint32_t u) {
 
 HAK_INLINE void slab_list(struct heap *h, uint32_t u, uint8_t b) {
     struct slab *s = slab_at(u);
+    uint32_t *first = slab_first(h, s->cls, b);
     s->bucket = b;
     s->prev = 0;
-    s->next = h->partial[s->cls][b];
+    s->next = *first;
     if (s->next) {
         slab_at(s->next)->prev = u;
     }
-    h->partial[s->cls][b] = u;
+    *first = u;
     h->listed[s->cls] = (uint8_t)(h->listed[s->cls] | 1u << b);
 }
 
 /* The fullest slab of the class's lists, 0 for none. */
 HAK_INLINE uint32_t slab_fullest(const struct heap *h, unsigned cls) {
     unsigned any = h->listed[cls];
-    return any ? h->partial[cls][hak_ctz32(any)] : 0;
+    return any ? *slab_first((struct heap *)h, cls, hak_ctz32(any)) : 0;
 }
 
 /* Odd: never 0. */
@@ -85,13 +119,10 @@ HAK_INLINE void slab_looked(struct slab *s) {
 /* Puts the slab where its avail says, and sets the mark at which settle must ask again. */
 HAK_INLINE void slab_relist(struct heap *h, uint32_t u) {
     struct slab *s = slab_at(u);
-    unsigned want = SLAB_UNLISTED, mark = bucket_floor(s, 0);
+    unsigned want = SLAB_UNLISTED, mark = s->nobj;
     slab_touch(s);
-    if (HAK_UNLIKELY(h->current[s->cls] == u)) {
-        mark = s->nobj;
-    } else if (s->avail >= mark) {
-        want = bucket_of(s);
-        mark = want + 1 < SLAB_BUCKETS ? bucket_floor(s, want + 1) : s->nobj;
+    if (HAK_LIKELY(h->current[s->cls] != u)) {
+        want = slab_place(u, &mark);
     }
     s->mark = (uint16_t)mark;
     if (want != s->bucket) {
@@ -101,6 +132,17 @@ HAK_INLINE void slab_relist(struct heap *h, uint32_t u) {
         }
     }
 }
+
+/* Slabs that became wholly free under the lock wait here until it is dropped: as many as a chunk has blocks. */
+struct slab_released {
+    uint32_t unit[HAK_CHUNK_SLOTS];
+    uint8_t units[HAK_CHUNK_SLOTS];
+    unsigned n;
+};
+/* avail has reached the slab's mark. Heap lock held. */
+HAK_HIDDEN void slab_marked(struct heap *h, uint32_t u, struct slab_released *r);
+/* Their spans go back. No lock held. */
+HAK_HIDDEN void slab_free_released(const struct slab_released *r);
 
 /* A first-class heap knows all its slabs, so that its end need not look for them in the whole arena. */
 HAK_INLINE void slab_own(struct heap *h, uint32_t u) {

@@ -16,7 +16,7 @@
 #include "os/os.h"
 
 enum { LISTS = HAK_SUPER_UNITS + 1, S = HAK_SUPER_UNITS };
-enum { TRADE_MIN = 32, TRADE_SHARE = 4, TRADE_SHARE_HUGE = 16 }; /* 2 MiB; a fourth, a sixteenth of what is used */
+enum { TRADE_MIN = 8, TRADE_SHARE = 32, TRADE_SHARE_HUGE = 16 }; /* 2 MiB; a fourth, a sixteenth of what is used */
 
 static hak_lock lock = HAK_LOCK_INIT(HAK_RANK_CENTRAL);
 enum { WARM, ANY, KINDS };          /* by the longest run of dirty units, which cost no page fault, and of any */

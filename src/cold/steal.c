@@ -107,21 +107,10 @@ bool steal_slab(struct heap *h, unsigned cls) {
     return false;
 }
 
-static void close_current(struct heap *h, unsigned cls) {
-    hak_lock_take(&h->lock);
-    uint32_t u = h->current[cls];
-    if (u && slab_at(u)->avail < slab_at(u)->nobj) {
-        h->current[cls] = 0;
-        slab_relist(h, u);
-    }
-    hak_lock_drop(&h->lock);
-}
-
 void steal_offer(struct heap *h) {
     for (unsigned c = 0; c < HAK_CLASSES; c++) {
         if (h->current[c]) {
-            slab_drop_current(h, c);
-            close_current(h, c);
+            slab_close(h, c);
         }
     }
 }

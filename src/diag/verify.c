@@ -55,9 +55,14 @@ static void check_bucket(struct verify *v, uint32_t u, const struct slab *s, con
     uint8_t want = SLAB_UNLISTED;
     unsigned mark = bucket_floor(s, 0);
     bool current = h->current[s->cls] == u;
-    for (uint8_t b = 0; b < SLAB_BUCKETS && s->avail >= bucket_floor(s, b); b++) {
+    for (uint8_t b = 0; b < SLAB_LEAN && s->avail >= bucket_floor(s, b); b++) {
         want = b;
-        mark = b + 1 < SLAB_BUCKETS ? bucket_floor(s, b + 1u) : s->nobj;
+        mark = b + 1 < SLAB_LEAN ? bucket_floor(s, b + 1u) : s->nobj;
+    }
+    unsigned needs = slab_absent(u) + bucket_floor(s, 0);
+    if (want != SLAB_UNLISTED && s->avail < needs) {
+        want = SLAB_LEAN;
+        mark = needs < s->nobj ? needs : s->nobj;
     }
     want = current ? SLAB_UNLISTED : want;
     mark = current ? s->nobj : mark;

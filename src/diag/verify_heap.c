@@ -33,7 +33,7 @@ static unsigned check_waiting(struct verify *v, const void *p, uint32_t id, cons
 
 static void check_list(struct verify *v, const struct heap *h, unsigned cls, unsigned b, uint32_t *listed) {
     uint32_t prev = 0;
-    for (uint32_t u = h->partial[cls][b], n = 0; u; prev = u, u = slab_at(u)->next) {
+    for (uint32_t u = *slab_first((struct heap *)h, cls, b), n = 0; u; prev = u, u = slab_at(u)->next) {
         if (u >= v->limit || n++ > v->limit) {
             verify_fail(v, "heap %u: list %u of class %u leads to %u", h->id, b, cls, u);
             return;
@@ -59,9 +59,9 @@ static void check_lists(struct verify *v, const struct heap *h) {
         }
         for (unsigned b = 0; b < SLAB_BUCKETS; b++) {
             check_list(v, h, c, b, &listed);
-            VERIFY(v, (h->listed[c] >> b & 1) == (h->partial[c][b] != 0),
-                   "heap %u: class %u: listed is %x, list %u starts at %u", h->id, c, h->listed[c], b,
-                   h->partial[c][b]);
+            uint32_t first = *slab_first((struct heap *)h, c, b);
+            VERIFY(v, (h->listed[c] >> b & 1) == (first != 0), "heap %u: class %u: listed is %x, list %u starts at %u",
+                   h->id, c, h->listed[c], b, first);
         }
     }
     VERIFY(v, listed == v->sum[h->id].listed, "heap %u: %u slabs in its lists, %u are marked so", h->id, listed,
@@ -72,7 +72,7 @@ static void check_lists(struct verify *v, const struct heap *h) {
 static void check_chunk(struct verify *v, const struct heap *h, unsigned cls, uintptr_t *end) {
     uintptr_t *start = chunk_start(chunk_of(end), cls);
     VERIFY(v, end >= start && start[-1] == 0, "heap %u: class %u: a chunk without its bottom", h->id, cls);
-    if (h->visit[cls] && chunk_of(end) == chunk_of(h->cache->top[cls])) {
+    if (h->visit[cls] && h->cache->top[cls] != HAK_EMPTY && chunk_of(end) == chunk_of(h->cache->top[cls])) {
         start = chunk_bottom(end, start);
     }
     for (uintptr_t *slot = start; slot < end; slot++) {
@@ -84,15 +84,16 @@ static void check_chunk(struct verify *v, const struct heap *h, unsigned cls, ui
 }
 
 static void check_magazine(struct verify *v, const struct heap *h, unsigned cls) {
-    uintptr_t *top = h->cache->top[cls];
+    uintptr_t *parked = h->parked[cls], *top = parked ? parked : h->cache->top[cls];
     unsigned chunks = 0;
-    if (top != HAK_EMPTY) {
+    VERIFY(v, !parked || h->cache->top[cls] == HAK_EMPTY, "heap %u: class %u is parked, and in the cache", h->id, cls);
+    if (top != HAK_EMPTY) { /* else the count may be that of a parked one which was taken */
         for (struct chunk *k = chunk_of(top); k && chunks < CHUNKS_MAX; k = chunk_prev(k), chunks++) {
             check_chunk(v, h, cls, chunks ? chunk_end(k) : top);
         }
+        VERIFY(v, chunks == h->nchunks[cls], "heap %u: class %u: %u chunks, counted %u", h->id, cls, chunks,
+               h->nchunks[cls]);
     }
-    VERIFY(v, chunks == h->nchunks[cls], "heap %u: class %u: %u chunks, counted %u", h->id, cls, chunks,
-           h->nchunks[cls]);
 }
 
 static size_t check_slots(struct verify *v, const struct heap *h, const struct chunk *k, uint32_t n,

@@ -40,14 +40,14 @@ struct heap {
     bool visited;               /* lock: heap   somebody empties its thread's magazines */
     uint8_t visit
         [HAK_CLASSES]; /* atomic, changes under lock: heap   visit.c: 0 no, 1 somebody is there, 2 was, and raised the bottom */
-    uint32_t current[HAK_CLASSES];               /* lock: heap   slab whose bump range is used, 0 for none */
-    uint32_t partial[HAK_CLASSES][SLAB_BUCKETS]; /* lock: heap   slabs with free blocks; bucket 0 is the fullest */
-    uint8_t listed[HAK_CLASSES];                 /* lock: heap   bit b: partial[][b] is not empty */
-    uint32_t nslabs[HAK_CLASSES];                /* lock: heap; the owner reads it without   slabs of the class */
-    uint32_t own;                                /* lock: heap   of a first-class heap: all its slabs, */
-    uint32_t large;                              /* lock: heap   and all its large blocks */
-    size_t free_bytes;                           /* lock: heap   in bitmaps and bump ranges */
-    size_t slab_bytes;                           /* lock: heap   in slabs */
+    uint32_t current[HAK_CLASSES];            /* lock: heap   slab whose bump range is used, 0 for none */
+    uint32_t partial[HAK_CLASSES][SLAB_LEAN]; /* lock: heap   slabs with free blocks; bucket 0 is the fullest */
+    uint8_t listed[HAK_CLASSES];              /* lock: heap   bit b: the list of bucket b is not empty */
+    uint32_t nslabs[HAK_CLASSES];             /* lock: heap; the owner reads it without   slabs of the class */
+    uint32_t own;                             /* lock: heap   of a first-class heap: all its slabs, */
+    uint32_t large;                           /* lock: heap   and all its large blocks */
+    size_t free_bytes;                        /* lock: heap   in bitmaps and bump ranges */
+    size_t slab_bytes;                        /* lock: heap   in slabs */
     size_t fresh_bytes;  /* lock: heap   in bump ranges, part of free_bytes: mostly never touched */
     size_t purged_bytes; /* lock: heap   pages of slabs that were given back and not handed out since */
     size_t grown_bytes;  /* lock: heap   untouched or purged memory that was taken into use since the last trade */
@@ -59,6 +59,8 @@ struct heap {
     uint8_t used[HAK_CLASSES];        /* owner: 1 when refilled since the last shrink */
     uint8_t misses[HAK_CLASSES];      /* owner: refills of a class that is still served from the shared heap */
     bool new_slab;                    /* owner: one was taken since learn_see() was last told */
+    bool met_parked;                  /* owner: a call met a parked magazine */
+    uint32_t grown_units;             /* owner: in slabs, since magazine_grown() last settled */
     struct chunk *spare;              /* owner */
     uint32_t nspare;                  /* owner */
     uint32_t events;                  /* atomic: slow-path calls, the heap's clock; the owner writes it */
@@ -66,6 +68,12 @@ struct heap {
     size_t refills, settles, remotes; /* owner: statistics */
     uint32_t ndeferred;               /* owner and its signal handlers */
     /* What follows most threads never touch. */
+    uint32_t lean
+        [HAK_CLASSES]; /* lock: heap   slabs whose free blocks lie on pages that were given back: bucket SLAB_LEAN */
+    uintptr_t *parked
+        [HAK_CLASSES]; /* atomic: tops of magazines that wait beside the cache; whoever exchanges one for NULL has it */
+    uint16_t patience[HAK_CLASSES];  /* owner: calls for which the class's magazine is parked again */
+    uint32_t parked_at;              /* owner: purge epoch of the last magazine_park() */
     void *deferred[HEAP_DEFERRED];   /* frees of signal handlers that met the cold path */
     struct outbox out[HAK_OUTBOXES]; /* owner */
 };

@@ -9,7 +9,13 @@
 #include "gates/build.h"
 #include <stdint.h>
 
-enum { SLAB_BUCKETS = 7, SLAB_HALF_FREE = 2 /* the bucket */, SLAB_UNLISTED = 255, SLAB_WORDS = 64, SLAB_PAGE = 4096 };
+enum {
+    SLAB_HALF_FREE = 2,
+    SLAB_LEAN = 7,
+    SLAB_BUCKETS = 8,
+    SLAB_UNLISTED = 255
+}; /* of the buckets all but SLAB_LEAN tell fullness */
+enum { SLAB_WORDS = 64, SLAB_PAGE = 4096 };
 
 /* A block is in one of {user, magazine, outbox or inbox chunk, bitmap, bump range}:
  *   avail == popcount(bitmap) + (nobj - bump)       wholly free: avail == nobj       (checked: diag/verify.c) */

@@ -178,6 +178,67 @@ static void claims(void **state) {
     empty_again();
 }
 
+/* Blocks come from pages that are there, of whichever slab, before those that were given back. */
+static void absent_last(void **state) {
+    (void)state;
+    unsigned c = 16, per = hak_class[c].nobj, n = take_many(c, 3 * per), kept = 0;
+    uint32_t first = slab_head(unit_of((void *)v[0]));
+    for (unsigned i = 0; i < n; i++) { /* of the first slab all but its first page, of the others every second block */
+        size_t off = v[i] - (uintptr_t)unit_address(first);
+        bool stays = off < HAK_UNIT ? off + hak_class[c].size <= SLAB_PAGE : i % 2;
+        if (stays) {
+            v[kept++] = v[i];
+        } else {
+            slab_settle(heap, c, &v[i], 1);
+        }
+    }
+    assert_true(heap->current[c] != first);
+    struct slab_claim claim;
+    assert_true(slab_claim_pages(heap, first, &claim));
+    slab_unclaim(&claim, true);
+    assert_int_equal(slab_at(first)->bucket, SLAB_LEAN);
+    unit_verify();
+    uintptr_t more[100];
+    for (size_t i = 0; i < COUNT(more); i++) {
+        assert_int_equal(slab_take(heap, c, &more[i], 1), 1);
+        assert_true(slab_head(unit_of((void *)more[i])) != first);
+    }
+    slab_settle(heap, c, more, COUNT(more));
+    size_t gone = heap->purged_bytes;
+    unsigned got = 0; /* the lean slab is next, when nothing else is left of the others */
+    while (heap->purged_bytes == gone) {
+        assert_true(got < per && slab_take(heap, c, &v[kept + got++], 1) == 1);
+    }
+    assert_int_equal(slab_head(unit_of((void *)v[kept + got - 1])), first);
+    unit_verify();
+    for (unsigned i = 0; i < kept + got; i++) {
+        slab_settle(heap, c, &v[i], 1);
+    }
+    empty_again();
+}
+
+/* A current slab that nobody takes from becomes one of the partial ones, and all that was never handed out can be given back. */
+static void closed(void **state) {
+    (void)state;
+    slab_take(heap, 20, v, 3);
+    uint32_t u = heap->current[20];
+    slab_close(heap, 20);
+    assert_int_equal(heap->current[20], 0);
+    unit_verify();
+    struct slab_claim claim;
+    assert_true(slab_claim_pages(heap, u, &claim));
+    assert_true(claim.npages >= HAK_UNIT / SLAB_PAGE - 1);
+    slab_unclaim(&claim, true);
+    unit_verify();
+    assert_int_equal(slab_take(heap, 20, v + 3, 5), 5);
+    assert_int_equal(slab_head(unit_of((void *)v[3])), u);
+    slab_settle(heap, 20, v, 8);
+    slab_take(heap, 20, v, 1);
+    slab_settle(heap, 20, v, 1);
+    slab_close(heap, 20); /* wholly free: it goes */
+    empty_again();
+}
+
 /* The end of a first-class heap looks at its own slabs alone, full ones and those released before included. */
 static void release_all(void **state) {
     (void)state;
@@ -247,9 +308,11 @@ static void refusals(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ascending_pops), cmocka_unit_test(populated),       cmocka_unit_test(every_class),
-        cmocka_unit_test(runs),           cmocka_unit_test(random_model),    cmocka_unit_test(claims),
-        cmocka_unit_test(release_all),    cmocka_unit_test(corruption_dies), cmocka_unit_test(refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(ascending_pops), cmocka_unit_test(populated),
+                                       cmocka_unit_test(every_class),    cmocka_unit_test(runs),
+                                       cmocka_unit_test(random_model),   cmocka_unit_test(claims),
+                                       cmocka_unit_test(absent_last),    cmocka_unit_test(closed),
+                                       cmocka_unit_test(release_all),    cmocka_unit_test(corruption_dies),
+                                       cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, setup, 0);
 }

@@ -69,7 +69,9 @@ static void random_runs(void **state) {
 
 static void extend(void **state) {
     (void)state;
-    struct run r = take(2, 1);
+    struct run r = take(8, 8);
+    span_free(r.unit + 2, 6, true);
+    hak_arena.slabs[r.unit].large_units = r.units = 2;
     uint32_t free_after = 0;
     for (uint32_t u = r.unit + 2; u / HAK_SUPER_UNITS == r.unit / HAK_SUPER_UNITS; u++) {
         free_after += super_at(u / HAK_SUPER_UNITS)->free >> (u % HAK_SUPER_UNITS) & 1;

@@ -89,7 +89,7 @@ static void slabs(void **state) {
     PLANT(s->bucket, s->bucket == 1 ? 2 : 1, "bucket");
     PLANT(s->mark, s->mark + 1, "mark");
     PLANT(slab_bits(u)[s->bump >> 6], slab_bits(u)[s->bump >> 6] | UINT64_C(1) << (s->bump & 63), "at or after bump");
-    PLANT(*purged_at(u), 0xffff, "given back");
+    PLANT(*purged_at(u), 1, "given back");
 }
 
 static void words(void **state) {
@@ -124,7 +124,7 @@ static void lists(void **state) {
     uint32_t u = 0;
     unsigned cls = 0, b = 0;
     for (unsigned c = 0; c < HAK_CLASSES; c++) {
-        for (unsigned k = 0; k < SLAB_BUCKETS; k++) {
+        for (unsigned k = 0; k < SLAB_LEAN; k++) {
             if (heap->partial[c][k]) {
                 u = heap->partial[c][cls = c, b = k];
             }
