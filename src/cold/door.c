@@ -14,6 +14,7 @@
 #include "cold/learn.h"
 #include "cold/magazine.h"
 #include "cold/purge.h"
+#include "cold/recall.h"
 #include "cold/remote.h"
 #include "cold/shared.h"
 #include "cold/span.h"
@@ -23,34 +24,33 @@
 #include "layout/lookup.h"
 
 enum { TICK_EVENTS = 64, TICK_SOON = 8 /* when there is more to do */, SHRINK_EPOCHS = 64 /* a second */ };
-/* Magazines are parked each 64 ms at most, for so many calls of each class: at some 50 ns a call under a hundredth of the time, however many
- * classes there are. */
-enum { PARK_EPOCHS = 4, PARK_CALLS = 4, PARK_CALLS_MOST = 500, PARK_MIN = 1 << 20, PARK_SHARE = 16 };
+/* The program is called back (recall.c) while most of the heap waits for its age: each 64 ms for so many calls, at some 50 ns each, and once after
+ * each tick, for it may fall silent any moment. */
+enum { RECALL_EPOCHS = 4, RECALL_CALLS = 5000, RECALL_MIN = 2 << 20, RECALL_SHARE = 2 };
 
 /* Memory that waits for its age needs somebody who looks at the clock. */
 static bool much_waits(const struct heap *h) {
-    size_t idle = purge_idle_bytes(h);
-    return span_dirty() > PARK_MIN >> HAK_UNIT_SHIFT || (idle > PARK_MIN && idle > h->slab_bytes / PARK_SHARE);
+    size_t idle = purge_idle_bytes(h), dirty = span_dirty() << HAK_UNIT_SHIFT;
+    return (dirty > RECALL_MIN && dirty > span_used() / RECALL_SHARE << HAK_UNIT_SHIFT) ||
+           (idle > RECALL_MIN && idle > h->slab_bytes / RECALL_SHARE);
 }
 
-static void purge(struct thread_cache *t, struct heap *h) {
-    h->met_parked = false;
+static void purge(struct thread_cache *t, struct heap *h, bool at_tick) {
+    h->recalled = false;
     if (purge_tick()) {
         hak_store_rlx(&h->events, h->events | (TICK_EVENTS - TICK_SOON));
     }
-    bool waits = much_waits(h) && !worker_runs();
-    if (purge_epoch() - h->parked_at >= PARK_EPOCHS) {
-        h->parked_at = purge_epoch();
-        magazine_park(t, h, waits ? PARK_CALLS_MOST : PARK_CALLS);
-    } else if (waits) { /* the program may fall silent any moment */
-        magazine_park(t, h, 0);
+    bool due = purge_epoch() - h->recalled_at >= RECALL_EPOCHS, silent = at_tick && h->recall_calls == 0;
+    if ((due || silent) && much_waits(h) && !worker_runs()) {
+        h->recalled_at = due ? purge_epoch() : h->recalled_at;
+        recall_set(t, h, due ? RECALL_CALLS : 0);
     }
 }
 
 /* Slow-path housekeeping, now and then: what waits too long is sent, what is unused shrinks and is purged. */
 HAK_COLD static void tick(struct thread_cache *t, struct heap *h) {
     remote_flush(h);
-    purge(t, h);
+    purge(t, h, true);
     if (purge_epoch() - h->shrunk > SHRINK_EPOCHS) {
         h->shrunk = purge_epoch();
         magazine_shrink(t, h);
@@ -67,8 +67,8 @@ static void leave(struct thread_cache *t, struct heap *h) {
     hak_store_rlx(&h->events, events);
     if (HAK_UNLIKELY(events % TICK_EVENTS == 0)) {
         tick(t, h);
-    } else if (HAK_UNLIKELY(h->met_parked) || purge_excess()) {
-        purge(t, h);
+    } else if (HAK_UNLIKELY(h->recalled) || purge_excess()) {
+        purge(t, h, false);
     }
     t->busy--;
     while (HAK_UNLIKELY(h->ndeferred != 0)) {
@@ -102,12 +102,15 @@ void *door_malloc(size_t n, size_t cls) {
         return emergency_alloc(n);
     }
     struct heap *h = heap_here(t);
+    if (HAK_UNLIKELY(cls == HAK_CLASS_CLOSED)) {
+        cls = recall_class(t, h, n);
+    }
     if (HAK_UNLIKELY(!h)) {
         return malloc_without_heap(n, cls);
     }
     t->busy++;
     void *p;
-    if (!magazine_exists(t, h, (unsigned)cls) && shared_first(h, (unsigned)cls) && heap_shared()) {
+    if (t->top[cls] == HAK_EMPTY && shared_first(h, (unsigned)cls) && heap_shared()) {
         p = shared_take(heap_shared(), (unsigned)cls);
     } else {
         p = magazine_refill(t, h, (unsigned)cls);

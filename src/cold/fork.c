@@ -74,7 +74,6 @@ static void adopt(struct heap *h) {
     }
     h->spare = 0;
     h->nspare = 0;
-    magazine_take_parked(h, h);
     h->ndeferred = 0;
     h->cache = 0;
     h->robbed = false;

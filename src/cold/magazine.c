@@ -14,8 +14,8 @@
 
 #include <string.h>
 
-enum { MAX_SHIFT = 3, FIRST_CHUNKS = 2, KEEP_SHARE = 8, BATCH_SHARE = 4 };
-enum { GROWN_MIN = 8, GROWN_SHARE = 48 };
+enum { MAX_SHIFT = 3, FIRST_CHUNKS = 2, KEEP_SHARE = 8, ALL_CLASSES = 16, BATCH_SHARE = 4 };
+enum { GROWN_MIN = 8, GROWN_SHARE = 64, RAISE_MIN = 4 };
 
 static void *pop(struct thread_cache *t, unsigned cls) {
     uintptr_t *top = t->top[cls] - 1;
@@ -26,8 +26,11 @@ static void *pop(struct thread_cache *t, unsigned cls) {
 
 static bool is_empty(const struct thread_cache *t, unsigned cls) { return t->top[cls][-1] == 0; }
 
+static size_t chunk_bytes(unsigned cls) { return (size_t)hak_class[cls].cap * hak_class[cls].size; }
+
 /* Others read the count without a lock. */
 static void count_chunks(struct heap *h, unsigned cls, int by) {
+    h->magazine_total += (size_t)((ptrdiff_t)by * (ptrdiff_t)chunk_bytes(cls));
     hak_store_rlx(&h->nchunks[cls], (uint16_t)(h->nchunks[cls] + by));
 }
 
@@ -50,47 +53,11 @@ static bool step_up(struct thread_cache *t, struct heap *h, unsigned cls) {
         return false;
     }
     uintptr_t *top = chunk_start(k, cls);
-    bool first = t->top[cls] == HAK_EMPTY;
     top[-1] = 0;
-    chunk_set_prev(k, first ? 0 : chunk_of(t->top[cls]));
+    chunk_set_prev(k, t->top[cls] == HAK_EMPTY ? 0 : chunk_of(t->top[cls]));
     hak_store_rlx(&t->top[cls], top);
-    count_chunks(h, cls, first ? 1 - h->nchunks[cls] : 1); /* a parked one that was taken left its count */
+    count_chunks(h, cls, 1);
     return true;
-}
-
-static void park(struct thread_cache *t, struct heap *h, unsigned cls) {
-    uintptr_t *top = t->top[cls];
-    if (top != HAK_EMPTY && !visit_noticed(h, cls)) {
-        hak_store_rlx(&t->top[cls], HAK_EMPTY);
-        hak_signal_fence();
-        hak_store_rel(&h->parked[cls], top); /* rel: pairs with unpark() and magazine_take_parked() */
-    }
-}
-
-/* A parked magazine comes back into the cache. False: there was none, or somebody has taken it. */
-static bool unpark(struct thread_cache *t, struct heap *h, unsigned cls) {
-    uintptr_t *top = hak_load_rlx(&h->parked[cls]) ? hak_xchg_acq(&h->parked[cls], 0) : 0; /* acq: pairs with park() */
-    if (HAK_LIKELY(!top)) {
-        return false;
-    }
-    hak_store_rlx(&t->top[cls], top);
-    return true;
-}
-
-/* A call that met a parked magazine is done. */
-static void park_again(struct thread_cache *t, struct heap *h, unsigned cls) {
-    h->met_parked = true;
-    if (h->patience[cls]) {
-        h->patience[cls]--;
-        park(t, h, cls);
-    }
-}
-
-void magazine_park(struct thread_cache *t, struct heap *h, unsigned calls) {
-    for (unsigned c = 0; c < HAK_CLASSES; c++) {
-        h->patience[c] = (uint16_t)calls;
-        park(t, h, c);
-    }
 }
 
 static unsigned chunks_in(size_t bytes, unsigned cls) {
@@ -102,10 +69,24 @@ static size_t class_bytes(const struct heap *h, unsigned cls) {
     return (size_t)hak_load_rlx(&h->nslabs[cls]) * hak_class[cls].units * HAK_UNIT;
 }
 
-/* An eighth of the class's memory, or a fourth of what the gate allows: cached blocks lie anywhere, and are handed out before those that
- * would fill the fullest slabs. */
-static unsigned share_of(const struct heap *h, unsigned cls) {
-    return chunks_in(hak_max(class_bytes(h, cls) / KEEP_SHARE, (size_t)hak_gates.magazine_bytes / 4), cls);
+/* What all of a heap's magazines may hold together: an eighth of its memory, but the notes' lists of 20,000 nodes wherever there is room for them. */
+static size_t heap_budget(const struct heap *h) {
+    return hak_max(hak_load_rlx(&h->slab_bytes) / KEEP_SHARE, (size_t)hak_gates.magazine_bytes * ALL_CLASSES);
+}
+
+/* Room for one more chunk. What others took is not counted as it happens. */
+static bool has_room(struct heap *h, unsigned cls) {
+    if (h->nchunks[cls] >= hak_max(h->max_chunks[cls], FIRST_CHUNKS)) {
+        return false;
+    }
+    size_t most = heap_budget(h), more = chunk_bytes(cls);
+    if (HAK_UNLIKELY(h->magazine_total + more > most)) {
+        h->magazine_total = 0;
+        for (unsigned c = 0; c < HAK_CLASSES; c++) {
+            h->magazine_total += h->nchunks[c] * chunk_bytes(c);
+        }
+    }
+    return h->magazine_total + more <= most;
 }
 
 /* A miss soon after blocks were settled: the budget was too small. */
@@ -127,9 +108,12 @@ static unsigned batch_of(const struct heap *h, unsigned cls) {
     return (unsigned)hak_min(hak_max(want, k->batch), k->cap);
 }
 
-static void *refill(struct thread_cache *t, struct heap *h, unsigned cls) {
+void *magazine_refill(struct thread_cache *t, struct heap *h, unsigned cls) {
+    if (HAK_UNLIKELY(visit_noticed(h, cls))) {
+        visit_end(t, h, cls);
+    }
     if (HAK_UNLIKELY(!is_empty(
-            t, cls))) { /* what the hot path met was a fence, which is gone, or nothing, for this was parked */
+            t, cls))) { /* what the hot path met was a fence, which is gone, or the table was closed (recall.c) */
         return pop(t, cls);
     }
     if (t->top[cls] != HAK_EMPTY) {
@@ -157,20 +141,8 @@ static void *refill(struct thread_cache *t, struct heap *h, unsigned cls) {
     return pop(t, cls);
 }
 
-void *magazine_refill(struct thread_cache *t, struct heap *h, unsigned cls) {
-    if (HAK_UNLIKELY(visit_noticed(h, cls))) {
-        visit_end(t, h, cls);
-    }
-    bool parked = unpark(t, h, cls);
-    void *p = refill(t, h, cls);
-    if (HAK_UNLIKELY(parked)) {
-        park_again(t, h, cls);
-    }
-    return p;
-}
-
-/* All of the magazine at top, or of what is left of it from there on down; returns the chunks. helper: whose spare chunks are used. */
-static unsigned settle_from(struct heap *helper, struct heap *h, uintptr_t *top, unsigned cls) {
+/* All of the magazine at top, or of what is left of it from there on down; returns the chunks. */
+static unsigned settle_from(struct heap *h, uintptr_t *top, unsigned cls) {
     unsigned n = 0;
     for (; top; n++) {
         struct chunk *k = chunk_of(top), *below = chunk_prev(k);
@@ -178,7 +150,7 @@ static unsigned settle_from(struct heap *helper, struct heap *h, uintptr_t *top,
         if (top > start) {
             slab_settle(h, cls, start, (unsigned)(top - start));
         }
-        chunk_put(helper, k);
+        chunk_put(h, k);
         top = below ? chunk_end(below) : 0;
     }
     return n;
@@ -193,8 +165,36 @@ static void settle_oldest(struct thread_cache *t, struct heap *h, unsigned cls, 
     if (k && chunk_prev(k)) {
         struct chunk *old = chunk_prev(k);
         chunk_set_prev(k, 0);
-        count_chunks(h, cls, -(int)settle_from(h, h, chunk_end(old), cls));
+        count_chunks(h, cls, -(int)settle_from(h, chunk_end(old), cls));
         h->settles++;
+    }
+}
+
+/* Settles all but the newest keep blocks, two at least. The class may be in the middle of a call that a signal handler interrupted: the top and the
+ * two slots below it stay as they are, and the bottom is raised, as by a visitor. */
+static void settle_down_to(struct thread_cache *t, struct heap *h, unsigned cls, size_t keep) {
+    uintptr_t *top = t->top[cls];
+    if (top == HAK_EMPTY || visit_noticed(h, cls)) {
+        return;
+    }
+    settle_oldest(t, h, cls, 1);
+    uintptr_t *start = chunk_start(chunk_of(top), cls), *bottom = top - keep - 1;
+    if (bottom >= start + RAISE_MIN) {
+        slab_settle(h, cls, start, (unsigned)(bottom + 1 - start));
+        visit_raise(h, cls, bottom);
+    }
+}
+
+/* The older half of a class's blocks. */
+static void settle_older(struct thread_cache *t, struct heap *h, unsigned cls) {
+    if (h->nchunks[cls] > 1) {
+        settle_oldest(t, h, cls, h->nchunks[cls] / 2u);
+    } else {
+        uintptr_t *start = chunk_start(chunk_of(t->top[cls]), cls);
+        unsigned n = (unsigned)(t->top[cls] - start), keep = n / 2;
+        slab_settle(h, cls, start, n - keep);
+        memmove(start, start + (n - keep), keep * sizeof *start);
+        hak_store_rlx(&t->top[cls], start + keep);
     }
 }
 
@@ -204,16 +204,13 @@ void magazine_overflow(struct thread_cache *t, struct heap *h, void *p, unsigned
         magazine_push(t, h, p, cls);
         return;
     }
-    if (HAK_UNLIKELY(unpark(t, h, cls))) {
-        magazine_push(t, h, p, cls);
-        park_again(t, h, cls);
-        return;
-    }
-    if (t->top[cls] != HAK_EMPTY && h->nchunks[cls] >= h->max_chunks[cls]) {
-        h->max_chunks[cls] = (uint16_t)hak_min(hak_max(h->max_chunks[cls], FIRST_CHUNKS), share_of(h, cls));
-        settle_oldest(t, h, cls, h->max_chunks[cls] / 2u);
+    if (t->top[cls] != HAK_EMPTY && !has_room(h, cls)) {
+        h->max_chunks[cls] = (uint16_t)hak_max(h->max_chunks[cls], FIRST_CHUNKS);
+        settle_older(t, h, cls);
         h->settled[cls] = 1;
         h->batch_shift[cls] = 0;
+        magazine_push(t, h, p, cls);
+        return;
     }
     if (!step_up(t, h, cls)) { /* no memory for a chunk: the block goes straight home */
         uintptr_t v = (uintptr_t)p;
@@ -224,31 +221,16 @@ void magazine_overflow(struct thread_cache *t, struct heap *h, void *p, unsigned
     hak_store_rlx(&t->top[cls], t->top[cls] + 1);
 }
 
-/* Whoever visits or has parked it is done with it: the magazine is in the cache, if there is one. */
-static uintptr_t *own_top(struct thread_cache *t, struct heap *h, unsigned cls) {
+void magazine_settle_class(struct thread_cache *t, struct heap *h, unsigned cls) {
     if (visit_noticed(h, cls)) {
         visit_end(t, h, cls);
     }
-    unpark(t, h, cls);
-    return t->top[cls];
-}
-
-void magazine_settle_class(struct thread_cache *t, struct heap *h, unsigned cls) {
-    uintptr_t *top = own_top(t, h, cls);
+    uintptr_t *top = t->top[cls];
     if (top != HAK_EMPTY) {
         hak_store_rlx(&t->top[cls], HAK_EMPTY);
-        settle_from(h, h, top, cls);
+        settle_from(h, top, cls);
         count_chunks(h, cls, -h->nchunks[cls]);
         h->settles++;
-    }
-}
-
-void magazine_take_parked(struct heap *helper, struct heap *v) {
-    for (unsigned c = 0; c < HAK_CLASSES; c++) {
-        uintptr_t *top = hak_load_rlx(&v->parked[c]) ? hak_xchg_acq(&v->parked[c], 0) : 0; /* acq: pairs with park() */
-        if (top) {
-            settle_from(helper, v, top, c);
-        }
     }
 }
 
@@ -258,26 +240,10 @@ void magazine_settle_all(struct thread_cache *t, struct heap *h) {
     }
 }
 
-/* The newest keep blocks stay. */
-static void settle_down_to(struct thread_cache *t, struct heap *h, unsigned cls, unsigned keep) {
-    uintptr_t *top = own_top(t, h, cls);
-    if (top == HAK_EMPTY) {
-        return;
-    }
-    settle_oldest(t, h, cls, 1);
-    uintptr_t *start = chunk_start(chunk_of(top), cls);
-    size_t n = (size_t)(top - start);
-    if (n > keep) {
-        slab_settle(h, cls, start, (unsigned)n - keep);
-        memmove(start, top - keep, keep * sizeof *start);
-        hak_store_rlx(&t->top[cls], start + keep);
-    }
-}
-
 void magazine_shrink(struct thread_cache *t, struct heap *h) {
     for (unsigned c = 0; c < HAK_CLASSES; c++) {
         if (!h->used[c]) {
-            settle_down_to(t, h, c, hak_class[c].batch);
+            settle_down_to(t, h, c, hak_max(hak_class[c].batch, 2));
             h->max_chunks[c] = (uint16_t)hak_max(h->max_chunks[c] / 2u, FIRST_CHUNKS);
         }
         h->used[c] = 0;
@@ -292,7 +258,7 @@ void magazine_grown(struct thread_cache *t, struct heap *h, unsigned cls) {
     h->grown_units = 0;
     for (unsigned c = 0; c < HAK_CLASSES; c++) {
         if (c != cls && !h->used[c]) {
-            settle_down_to(t, h, c, hak_class[c].batch);
+            settle_down_to(t, h, c, hak_max(hak_class[c].batch, 2));
             if (h->current[c]) {
                 slab_close(h, c);
             }
@@ -302,7 +268,7 @@ void magazine_grown(struct thread_cache *t, struct heap *h, unsigned cls) {
 }
 
 size_t magazine_count(const struct thread_cache *t, const struct heap *h, unsigned cls) {
-    uintptr_t *parked = hak_load_rlx(&h->parked[cls]), *top = parked ? parked : hak_load_rlx(&t->top[cls]);
+    uintptr_t *top = hak_load_rlx(&t->top[cls]);
     uintptr_t *start = chunk_start(chunk_of(top), cls);
     unsigned below = hak_load_rlx(&h->nchunks[cls]);
     if (top == HAK_EMPTY || top < start) {

@@ -7,7 +7,6 @@
 #include "base/attr.h"
 #include "layout/heap.h"
 #include "layout/thread_cache.h"
-#include <stdbool.h>
 #include <stddef.h>
 
 /* A block of class cls: from the chunk below, from remote frees, or from a refill. NULL when memory is out. */
@@ -29,16 +28,6 @@ HAK_HIDDEN void magazine_settle_class(struct thread_cache *t, struct heap *h, un
 HAK_HIDDEN void magazine_settle_all(struct thread_cache *t, struct heap *h);
 /* Idle shrink: a class that was not refilled since the last call keeps one refill. */
 HAK_HIDDEN void magazine_shrink(struct thread_cache *t, struct heap *h);
-/* Takes every magazine out of the cache, so that the next call of its class comes through the door, where housekeeping is: a thread whose calls
- * all hit would never learn that time has passed. Each comes back for the time of a call, and for good after so many. */
-HAK_HIDDEN void magazine_park(struct thread_cache *t, struct heap *h, unsigned calls);
-/* Settles what is parked of v's thread, asleep by all that is known; its owner may come any moment. helper: whose spare chunks are used. Any
- * thread, no lock held. */
-HAK_HIDDEN void magazine_take_parked(struct heap *helper, struct heap *v);
-/* Whether the thread has a magazine for the class. */
-HAK_INLINE bool magazine_exists(const struct thread_cache *t, const struct heap *h, unsigned cls) {
-    return t->top[cls] != HAK_EMPTY || hak_load_rlx(&h->parked[cls]) != 0;
-}
 /* The heap took a slab for class cls. When it grew by a 32nd, classes that were not refilled since it last did give back what they cache, but
  * for one refill: what lies there may be what the others lack. */
 HAK_HIDDEN void magazine_grown(struct thread_cache *t, struct heap *h, unsigned cls);

@@ -8,7 +8,6 @@
 #include "cold/takeover.h"
 #include "base/bits.h"
 #include "cold/heap.h"
-#include "cold/magazine.h"
 #include "cold/remote.h"
 #include "cold/slab.h"
 #include "cold/slab_list.h"
@@ -61,7 +60,6 @@ static void strip(struct heap *h, struct heap *v) {
     if (remote_pending(v)) {
         remote_help(h, v);
     }
-    magazine_take_parked(h, v);
     visit_once(h, v);
     for (unsigned c = 0; c < HAK_CLASSES; c++) {
         if (whole_current(v, c)) {
@@ -98,11 +96,10 @@ bool takeover_slab(struct heap *h, unsigned cls) {
 
 /* A heap is asleep for the worker when it had no slow-path call since the pass before. */
 void takeover_pass(struct heap *helper) {
-    for (uint32_t id = 1; hak_gates.takeover && id <= heap_count(); id++) {
+    for (uint32_t id = 1; hak_gates.takeover == ALL && id <= heap_count(); id++) {
         struct heap *v = heap_by_id(id);
         uint32_t events = hak_load_rlx(&v->events);
         if (v->kind == HEAP_THREAD && !hak_load_rlx(&v->idle) && events == hak_load_rlx(&v->passed)) {
-            magazine_take_parked(helper, v);
             visit_once(helper, v);
         }
         hak_store_rlx(&v->passed, events);

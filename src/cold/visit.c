@@ -193,6 +193,13 @@ void visit_end(struct thread_cache *t, struct heap *h, unsigned cls) {
     }
 }
 
+void visit_raise(struct heap *h, unsigned cls, uintptr_t *slot) {
+    hak_lock_take(&h->lock);
+    *slot = 0;
+    set_visit(h, cls, TAKEN);
+    hak_lock_drop(&h->lock);
+}
+
 void visit_forget(struct heap *h) {
     h->visited = false;
     memset(h->visit, NOBODY, sizeof h->visit);

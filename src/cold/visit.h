@@ -16,6 +16,8 @@ HAK_INLINE bool visit_noticed(const struct heap *h, unsigned cls) {
     hak_signal_fence();                       /* busy is written before: pairs with the barrier in visit_heap() */
     return hak_load_acq(&h->visit[cls]) != 0; /* acq: pairs with a fence's removal */
 }
+/* The owner settled the blocks of its magazine of class cls from the bottom up to slot: this is the bottom until visit_end(). */
+HAK_HIDDEN void visit_raise(struct heap *h, unsigned cls, uintptr_t *slot);
 /* The heap gets or loses its thread. Its lock held. */
 HAK_HIDDEN void visit_forget(struct heap *h);
 /* fork's child: the visitor is gone. h: the forking thread's heap, or NULL. */

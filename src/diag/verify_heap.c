@@ -84,16 +84,15 @@ static void check_chunk(struct verify *v, const struct heap *h, unsigned cls, ui
 }
 
 static void check_magazine(struct verify *v, const struct heap *h, unsigned cls) {
-    uintptr_t *parked = h->parked[cls], *top = parked ? parked : h->cache->top[cls];
+    uintptr_t *top = h->cache->top[cls];
     unsigned chunks = 0;
-    VERIFY(v, !parked || h->cache->top[cls] == HAK_EMPTY, "heap %u: class %u is parked, and in the cache", h->id, cls);
-    if (top != HAK_EMPTY) { /* else the count may be that of a parked one which was taken */
+    if (top != HAK_EMPTY) {
         for (struct chunk *k = chunk_of(top); k && chunks < CHUNKS_MAX; k = chunk_prev(k), chunks++) {
             check_chunk(v, h, cls, chunks ? chunk_end(k) : top);
         }
-        VERIFY(v, chunks == h->nchunks[cls], "heap %u: class %u: %u chunks, counted %u", h->id, cls, chunks,
-               h->nchunks[cls]);
     }
+    VERIFY(v, chunks == h->nchunks[cls], "heap %u: class %u: %u chunks, counted %u", h->id, cls, chunks,
+           h->nchunks[cls]);
 }
 
 static size_t check_slots(struct verify *v, const struct heap *h, const struct chunk *k, uint32_t n,

@@ -3,16 +3,17 @@
 #define HAK_GATES_BUILD_H
 
 enum {
-    HAK_UNIT_SHIFT = 16,     /* a unit, 64 KiB, is what the map has a word for */
-    HAK_SUPER_UNITS = 32,    /* a superslab, 2 MiB, is what huge pages and purge epochs are kept for */
-    HAK_CHUNK_SLOTS = 128,   /* words of a magazine chunk: link, bottom, up to 126 blocks */
-    HAK_SMALL_MAX = 1024,    /* sizes whose class the thread cache's own table answers */
-    HAK_MEDIUM_MAX = 131072, /* the largest size class */
-    HAK_CLASSES_FIXED = 72,  /* classes of the formula */
-    HAK_CLASSES = 76,        /* and room for four of other sizes */
-    HAK_CLASS_LARGE = 255,   /* the class byte of a large block's first unit */
-    HAK_OUTBOXES = 8,        /* owners that a thread collects remote frees for */
-    HAK_HEAP_BITS = 24,      /* heaps that the map word has room for */
+    HAK_UNIT_SHIFT = 16,            /* a unit, 64 KiB, is what the map has a word for */
+    HAK_SUPER_UNITS = 32,           /* a superslab, 2 MiB, is what huge pages and purge epochs are kept for */
+    HAK_CHUNK_SLOTS = 128,          /* words of a magazine chunk: link, bottom, up to 126 blocks */
+    HAK_SMALL_MAX = 1024,           /* sizes whose class the thread cache's own table answers */
+    HAK_MEDIUM_MAX = 131072,        /* the largest size class */
+    HAK_CLASSES_FIXED = 72,         /* classes of the formula */
+    HAK_CLASSES = 76,               /* and room for four of other sizes */
+    HAK_CLASS_CLOSED = HAK_CLASSES, /* the class without a magazine (cold/recall.c) */
+    HAK_CLASS_LARGE = 255,          /* the class byte of a large block's first unit */
+    HAK_OUTBOXES = 8,               /* owners that a thread collects remote frees for */
+    HAK_HEAP_BITS = 24,             /* heaps that the map word has room for */
 };
 /* The largest page size that Linux has on the machine: what is sealed fills such pages. */
 #ifdef __x86_64__

@@ -59,7 +59,10 @@ struct heap {
     uint8_t used[HAK_CLASSES];        /* owner: 1 when refilled since the last shrink */
     uint8_t misses[HAK_CLASSES];      /* owner: refills of a class that is still served from the shared heap */
     bool new_slab;                    /* owner: one was taken since learn_see() was last told */
-    bool met_parked;                  /* owner: a call met a parked magazine */
+    bool recalled;                    /* owner: a call met the closed table (recall.c) */
+    uint32_t recall_calls;            /* owner: as many more calls meet it */
+    uint32_t recalled_at;             /* owner: purge epoch when it was last closed */
+    size_t magazine_total;            /* owner: bytes of blocks that the chunks of all magazines have room for */
     uint32_t grown_units;             /* owner: in slabs, since magazine_grown() last settled */
     struct chunk *spare;              /* owner */
     uint32_t nspare;                  /* owner */
@@ -72,8 +75,6 @@ struct heap {
         [HAK_CLASSES]; /* lock: heap   slabs whose free blocks lie on pages that were given back: bucket SLAB_LEAN */
     uintptr_t *parked
         [HAK_CLASSES]; /* atomic: tops of magazines that wait beside the cache; whoever exchanges one for NULL has it */
-    uint16_t patience[HAK_CLASSES];  /* owner: calls for which the class's magazine is parked again */
-    uint32_t parked_at;              /* owner: purge epoch of the last magazine_park() */
     void *deferred[HEAP_DEFERRED];   /* frees of signal handlers that met the cold path */
     struct outbox out[HAK_OUTBOXES]; /* owner */
 };

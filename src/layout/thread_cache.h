@@ -13,7 +13,8 @@
 enum thread_state { THREAD_NEW, THREAD_LIVE, THREAD_DEAD };
 
 struct thread_cache {
-    uintptr_t *top[HAK_CLASSES];         /* owner; others read it relaxed (stats, fork's child) */
+    uintptr_t
+        *top[HAK_CLASSES + 1]; /* owner; others read it relaxed (stats, fork's child); the last is always HAK_EMPTY */
     uint8_t bin[HAK_SMALL_MAX / 16 + 1]; /* owner: class of (n + 15) / 16 */
     uint8_t state;                       /* owner: enum thread_state */
     uint8_t busy;                        /* owner: depth in the cold path; a signal handler sees it */

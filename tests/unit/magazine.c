@@ -62,7 +62,7 @@ static void budget(void **state) {
         most = hak_max(most, magazine_count(cache, heap, cls));
     }
     assert_true(before < 126 && most >= 126);
-    assert_true(most * hak_class[cls].size <= 262144 + 126 * hak_class[cls].size);
+    assert_true(most * hak_class[cls].size <= 1048576 + 126 * hak_class[cls].size);
     unit_verify();
     magazine_settle_all(cache, heap);
     unit_verify();
@@ -226,55 +226,6 @@ static void fill(unsigned cls, unsigned n) {
     }
 }
 
-/* A parked magazine serves so many calls through the door, and the others from the cache again. */
-static void parked(void **state) {
-    (void)state;
-    enum { CALLS = 5 };
-    magazine_settle_all(cache, heap);
-    fill(7, 300);
-    fill(20, 40);
-    size_t count = magazine_count(cache, heap, 7);
-    magazine_park(cache, heap, CALLS);
-    assert_true(cache->top[7] == HAK_EMPTY && cache->top[20] == HAK_EMPTY && magazine_exists(cache, heap, 7));
-    assert_int_equal(magazine_count(cache, heap, 7), count);
-    unit_verify();
-    for (unsigned i = 0; i <= CALLS; i++) {
-        assert_true(cache->top[7] == HAK_EMPTY);
-        heap->met_parked = false;
-        if (i % 2) {
-            magazine_push(cache, heap, block[0], 7);
-        } else {
-            block[0] = magazine_refill(cache, heap, 7);
-            assert_non_null(block[0]);
-        }
-        assert_true(heap->met_parked);
-        unit_verify();
-    }
-    assert_true(cache->top[7] != HAK_EMPTY);
-    assert_int_equal(magazine_count(cache, heap, 7), count);
-    magazine_settle_all(cache, heap); /* parked or not */
-    assert_false(magazine_exists(cache, heap, 20));
-    unit_verify();
-}
-
-/* Who sleeps gives what is parked to whoever needs it, and starts anew. */
-static void parked_is_taken(void **state) {
-    (void)state;
-    magazine_settle_all(cache, heap);
-    fill(7, 300);
-    magazine_park(cache, heap, 0);
-    size_t free_bytes = heap->free_bytes, count = magazine_count(cache, heap, 7);
-    magazine_take_parked(heap, heap);
-    assert_int_equal(heap->free_bytes, free_bytes + count * hak_class[7].size);
-    assert_int_equal(magazine_count(cache, heap, 7), 0);
-    assert_false(magazine_exists(cache, heap, 7));
-    unit_verify();
-    fill(7, 300);
-    unit_verify();
-    magazine_settle_all(cache, heap);
-    unit_verify();
-}
-
 /* A heap that grows takes back what classes cache that are not refilled. */
 static void growth(void **state) {
     (void)state;
@@ -295,9 +246,8 @@ static void growth(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parked),           cmocka_unit_test(parked_is_taken), cmocka_unit_test(growth),
-        cmocka_unit_test(refill_and_push),  cmocka_unit_test(budget),          cmocka_unit_test(batch_is_a_share),
-        cmocka_unit_test(count_is_exact),   cmocka_unit_test(shrink),          cmocka_unit_test(refusals),
-        cmocka_unit_test(no_chunk_is_lost), cmocka_unit_test(chunks)};
+        cmocka_unit_test(growth),           cmocka_unit_test(refill_and_push),  cmocka_unit_test(budget),
+        cmocka_unit_test(batch_is_a_share), cmocka_unit_test(count_is_exact),   cmocka_unit_test(shrink),
+        cmocka_unit_test(refusals),         cmocka_unit_test(no_chunk_is_lost), cmocka_unit_test(chunks)};
     return cmocka_run_group_tests(tests, setup, 0);
 }
