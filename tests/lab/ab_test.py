@@ -97,6 +97,14 @@ class Rounds(LabTest):
         self.tool("ab", "--lib", "libc,libc", *QUICK, "--env", "WANTED=x", "--", system_python(), "-S", "-c", script, status=4, env=env)
         self.tool("ab", "--lib", "libc,libc", *QUICK, "--env", "WANTED=x", "--keep-env", "--", system_python(), "-S", "-c", script, status=1, env=env)
 
+    def test_environments_of_one_size(self):
+        """The stack begins where the environment ends (Mytkowicz and others 2009): it must not differ with the length of a library's path."""
+        script = "env | wc -c"
+        for libs in (f"libc,{JEMALLOC}", f"{SAME},libc"):
+            d = self.json("ab", "--lib", libs, *QUICK, "--metric", "([0-9]+)", "--json", "--", "sh", "-c", script, status=4)
+            metric = next(m for m in d["measures"] if m["name"] == "metric")
+            self.assertEqual((metric["a"], metric["low"], metric["high"]), (metric["b"], 0, 0))
+
     def test_variables_of_other_allocators(self):
         d = self.json("ab", "--lib", "mimalloc", "--set", "MIMALLOC_ARENA_EAGER_COMMIT=0", "--vs", "MIMALLOC_ARENA_EAGER_COMMIT=1", *QUICK,
                       "--json", "--", WORK, 100, status=None)

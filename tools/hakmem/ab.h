@@ -75,8 +75,8 @@ struct rounds {
     struct progress progress;
 };
 
-/* Runs warm-up, A/A control, comparison and counts. */
-void ab_rounds(const struct ab *ab, struct rounds *r);
+/* Makes the environments of all sides as large as the largest; runs warm-up, A/A control, comparison and counts. */
+void ab_rounds(struct ab *ab, struct rounds *r);
 
 /* Differences of arms a and b as ln(b / a), pair by pair, of pairs where both are there. out has room for h->count; returns how many. */
 size_t ab_differences(const struct halves *h, size_t a, size_t b, enum measure m, double *out);

@@ -42,13 +42,19 @@ static void keep_proof(struct rounds *r, const struct arm *arm, const struct sam
     }
 }
 
+/* The job of one side, without what a phase changes. */
+static struct job job_of(const struct ab *ab, const struct arm *arm) {
+    struct job job = ab->job;
+    job.library = arm->library;
+    job.settings = &arm->settings;
+    return job;
+}
+
 /* One run; false when the rounds must end. Values of a failed run stay NAN. */
 static bool run_one(const struct ab *ab, struct rounds *r, enum phase phase, uint64_t round, const struct arm *arm,
                     double *values) {
-    struct job job = ab->job;
+    struct job job = job_of(ab, arm);
     struct sample s;
-    job.library = arm->library;
-    job.settings = &arm->settings;
     if (phase == COUNT) {
         job.callgrind = true;
         job.counters = false;
@@ -202,7 +208,12 @@ static bool count(const struct ab *ab, struct rounds *r) {
     return true;
 }
 
-void ab_rounds(const struct ab *ab, struct rounds *r) {
+void ab_rounds(struct ab *ab, struct rounds *r) {
+    for (size_t a = 0; a < ab->arms; a++) {
+        struct job job = job_of(ab, &ab->arm[a]);
+        size_t bytes = sample_env_bytes(&job);
+        ab->job.env_bytes = bytes > ab->job.env_bytes ? bytes : ab->job.env_bytes;
+    }
     *r = (struct rounds){.samples = json_array(),
                          .failures = json_array(),
                          .proof = json_object(),

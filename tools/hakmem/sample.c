@@ -113,22 +113,23 @@ static struct environment env_of(const struct job *job, const char *proof_path) 
     }
     if (job->env_bytes > bytes + 10) {
         size_t pad = job->env_bytes - bytes - 9;
-        char *text = xmalloc(pad + 10);
+        char *text = xmalloc(pad + 9);
         memcpy(text, "HAK_PAD=", 8);
         memset(text + 8, 'x', pad);
+        text[pad + 8] = 0;
         env_add(&e, text);
     }
     return e;
 }
 
 size_t sample_env_bytes(const struct job *job) {
-    struct environment e = env_of(job, "/proc/4194304/fd/99999");
+    struct environment e = env_of(job, "/proc/4194304/fd/99999"); /* the longest path there is */
     size_t bytes = 0;
     for (size_t i = 0; i < e.count; i++) {
         bytes += strlen(e.item[i]) + 1;
     }
     env_free(&e);
-    return bytes;
+    return bytes + 11; /* room for an empty HAK_PAD */
 }
 
 static int memory_file(const char *name) {

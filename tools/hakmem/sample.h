@@ -53,7 +53,7 @@ struct sample {
 /* Runs the job once. Ends early when interrupted(): then the sample is failed with the message "interrupted". */
 void sample_run(const struct job *job, struct sample *out);
 void sample_free(struct sample *s);
-/* Bytes that the job's environment takes without padding. */
+/* The least env_bytes that fits the job. */
 size_t sample_env_bytes(const struct job *job);
 /* A status of wait() for people: "status 3", "killed by SIGSEGV". The result is static. */
 const char *status_text(int status);
