@@ -11,7 +11,10 @@
 
 /* The figures of a bench's line that are compared. */
 static const char *const figures[] = {"ns_per_op", "peak_rss_kib"};
-enum { FIGURES = 2 };
+enum {
+    FIGURES = 2,
+    LEAST_FOR_INTERVAL = 6
+}; /* the range of five values holds the median with 94 %, of six with 97 % */
 
 /* One case of one bench: value[allocator][figure][round], NAN where it is missing. */
 struct row {
@@ -22,7 +25,12 @@ struct table {
     const struct bench_plan *plan;
     struct row *row;
     size_t rows;
-    json_t *failures, *samples;
+    json_t *failures, *samples, *missing;
+    size_t env_bytes;      /* the same under each allocator */
+    uint64_t begun;        /* rounds */
+    double began, seconds; /* when it began, and how long it took */
+    const char *stopped;
+    struct progress progress;
 };
 
 static double *cell(const struct table *t, const struct row *r, size_t allocator, size_t figure) {
@@ -61,9 +69,17 @@ static void take_line(struct table *t, const char *bench, size_t allocator, uint
     json_decref(o);
 }
 
+static struct job job_of(const struct table *t, size_t allocator) {
+    static const struct settings none;
+    return (struct job){.library = t->plan->library[allocator],
+                        .settings = &none,
+                        .env_bytes = t->env_bytes,
+                        .cpu = t->plan->cpu,
+                        .keep_output = true};
+}
+
 static void run_one(struct table *t, const char *bench, size_t allocator, uint64_t round) {
     const struct bench_plan *plan = t->plan;
-    static const struct settings none;
     char *program = xprintf("%s/bench_%s", plan->directory, bench);
     char *argv[8] = {program, xstrdup("--json")};
     size_t n = 2;
@@ -74,8 +90,8 @@ static void run_one(struct table *t, const char *bench, size_t allocator, uint64
     if (plan->prefix) {
         argv[n++] = xprintf("--case=%s", plan->prefix);
     }
-    struct job job = {
-        .argv = argv, .library = plan->library[allocator], .settings = &none, .cpu = plan->cpu, .keep_output = true};
+    struct job job = job_of(t, allocator);
+    job.argv = argv;
     struct sample s;
     sample_run(&job, &s);
     for (char *save, *line = s.failed || s.unproven ? NULL : strtok_r(s.output, "\n", &save); line;
@@ -93,25 +109,66 @@ static void run_one(struct table *t, const char *bench, size_t allocator, uint64
     }
 }
 
-static void run_all(struct table *t) {
+/* One bench under every allocator, in random order. */
+static void run_bench(struct table *t, size_t bench, uint64_t round, uint64_t *random) {
     const struct bench_plan *plan = t->plan;
-    struct progress progress;
-    size_t order[BENCH_MOST_ALLOCATORS], done = 0, all = plan->benches * plan->allocators * plan->rounds;
-    uint64_t random = plan->seed;
-    progress_begin(&progress, "hakmem bench");
-    for (uint64_t round = 0; round < plan->rounds; round++) {
-        for (size_t b = 0; b < plan->benches; b++) {
-            for (size_t i = 0; i < plan->allocators; i++) {
-                order[i] = i;
-            }
-            random_shuffle(&random, order, plan->allocators);
-            for (size_t i = 0; i < plan->allocators && !interrupted(); i++, done++) {
-                progress_show(&progress, (double)done / (double)all, plan->bench[b]);
-                run_one(t, plan->bench[b], order[i], round);
-            }
+    size_t order[BENCH_MOST_ALLOCATORS];
+    for (size_t i = 0; i < plan->allocators; i++) {
+        order[i] = i;
+    }
+    random_shuffle(random, order, plan->allocators);
+    for (size_t i = 0; i < plan->allocators && !interrupted(); i++) {
+        size_t done = (round * plan->benches + bench) * plan->allocators + i;
+        double part = (double)done / (double)(plan->rounds * plan->benches * plan->allocators);
+        char *text = xprintf("round %llu, %s", (unsigned long long)round + 1, plan->bench[bench]);
+        progress_show(&t->progress, fmin(fmax(part, (now_seconds() - t->began) / plan->budget), 1), text);
+        free(text);
+        run_one(t, plan->bench[bench], order[i], round);
+    }
+}
+
+/* The benches that Ctrl-C left without a line; those that failed are told as failures. */
+static void name_missing(struct table *t) {
+    for (size_t b = 0; interrupted() && b < t->plan->benches; b++) {
+        size_t r = 0;
+        while (r < t->rows && strcmp(t->row[r].bench, t->plan->bench[b]) != 0) {
+            r++;
+        }
+        if (r == t->rows) {
+            json_array_append_new(t->missing, json_string(t->plan->bench[b]));
         }
     }
-    progress_end(&progress);
+}
+
+/* Round after round, so that an early end has every bench in it. What a bench took last time tells whether it still fits. */
+static void run_all(struct table *t) {
+    const struct bench_plan *plan = t->plan;
+    double cost[BENCH_MOST] = {0};
+    uint64_t random = plan->seed;
+    bool any = true;
+    for (size_t i = 0; i < plan->allocators; i++) {
+        struct job job = job_of(t, i);
+        size_t bytes = sample_env_bytes(&job);
+        t->env_bytes = bytes > t->env_bytes ? bytes : t->env_bytes;
+    }
+    t->began = now_seconds();
+    progress_begin(&t->progress, "hakmem bench");
+    while (any && t->begun < plan->rounds) {
+        any = false;
+        for (size_t b = 0; b < plan->benches; b++) {
+            double begun = now_seconds();
+            if (!interrupted() && (t->begun == 0 || begun - t->began + cost[b] <= plan->budget)) {
+                run_bench(t, b, t->begun, &random);
+                cost[b] = now_seconds() - begun;
+                any = true;
+            }
+        }
+        t->begun += any;
+    }
+    progress_end(&t->progress);
+    t->seconds = now_seconds() - t->began;
+    name_missing(t);
+    t->stopped = interrupted() ? "interrupted" : any ? "all rounds are done" : "the budget is spent";
 }
 
 /* ln(allocator / libc) of the rounds where both are there. */
@@ -139,6 +196,23 @@ static double median_of(const struct table *t, const struct row *r, size_t figur
     return median;
 }
 
+/* Of few rounds their whole range, which no resampling can widen. */
+static struct interval interval_of(double *d, size_t n, uint64_t seed) {
+    if (n >= LEAST_FOR_INTERVAL) {
+        return bootstrap_bca(d, n, stat_median, AB_CONFIDENCE, AB_DRAWS, seed);
+    }
+    stat_sort(d, n);
+    return (struct interval){d[0], d[n - 1]};
+}
+
+static size_t rounds_of(const struct table *t, const struct row *r, size_t figure) {
+    size_t n = 0;
+    for (uint64_t i = 0; i < t->plan->rounds; i++) {
+        n += isfinite(cell(t, r, 0, figure)[i]) ? 1 : 0;
+    }
+    return n;
+}
+
 static json_t *row_json(const struct table *t, const struct row *r, size_t figure, double *sum, size_t *count) {
     double *d = xmalloc(t->plan->rounds * sizeof *d), spread = 0;
     json_t *list = json_array();
@@ -148,7 +222,7 @@ static json_t *row_json(const struct table *t, const struct row *r, size_t figur
             continue;
         }
         double middle = stat_median(d, n);
-        struct interval i = bootstrap_bca(d, n, stat_median, AB_CONFIDENCE, AB_DRAWS, t->plan->seed);
+        struct interval i = interval_of(d, n, t->plan->seed);
         spread = a == 1 ? fmax(fabs(i.low), fabs(i.high)) : spread;
         bool same = fabs(middle) <= spread || i.low * i.high <= 0;
         sum[a] += middle;
@@ -157,12 +231,12 @@ static json_t *row_json(const struct table *t, const struct row *r, size_t figur
                                               exp(middle), "low", exp(i.low), "high", exp(i.high), "same", same));
     }
     free(d);
-    return json_pack("{s:s, s:s, s:s, s:f, s:o}", "bench", r->bench, "case", r->name, "measure", figures[figure],
-                     "libc", median_of(t, r, figure), "ratios", list);
+    return json_pack("{s:s, s:s, s:s, s:f, s:I, s:o}", "bench", r->bench, "case", r->name, "measure", figures[figure],
+                     "libc", median_of(t, r, figure), "rounds", (json_int_t)rounds_of(t, r, figure), "ratios", list);
 }
 
 json_t *bench_run(const struct bench_plan *plan) {
-    struct table t = {.plan = plan, .failures = json_array(), .samples = json_array()};
+    struct table t = {.plan = plan, .failures = json_array(), .samples = json_array(), .missing = json_array()};
     json_t *machine = machine_facts(), *rows = json_array(), *means = json_array(), *list = json_array();
     run_all(&t);
     for (size_t f = 0; f < FIGURES; f++) {
@@ -183,10 +257,10 @@ json_t *bench_run(const struct bench_plan *plan) {
         json_array_append_new(
             list, json_pack("{s:s, s:o}", "label", plan->label[a], "library", library_facts(plan->library[a])));
     }
-    return json_pack("{s:s, s:s, s:o, s:o, s:I, s:b, s:o, s:o, s:o, s:o}", "tool", "hakmem bench", "version",
-                     HAKMEM_TOOL_VERSION, "machine", machine, "allocators", list, "rounds", (json_int_t)plan->rounds,
-                     "quick", plan->quick, "rows", rows, "geomeans", means, "failures", t.failures, "samples",
-                     t.samples);
+    return json_pack("{s:s, s:s, s:o, s:o, s:I, s:f, s:s, s:b, s:o, s:o, s:o, s:o, s:o}", "tool", "hakmem bench",
+                     "version", HAKMEM_TOOL_VERSION, "machine", machine, "allocators", list, "rounds",
+                     (json_int_t)t.begun, "seconds", t.seconds, "stopped", t.stopped, "quick", plan->quick, "rows",
+                     rows, "geomeans", means, "missing", t.missing, "failures", t.failures, "samples", t.samples);
 }
 
 /* The entry of that label, or NULL. */
@@ -249,15 +323,36 @@ static void print_figure(const json_t *d, const char *measure, const char *title
     putchar('\n');
 }
 
+/* How many rounds the figures rest on, and why not more. */
+static void print_rounds(const json_t *d) {
+    long long most = json_integer_value(json_object_get(d, "rounds")), least = most;
+    size_t i;
+    json_t *row, *name;
+    json_array_foreach(json_object_get(d, "rows"), i, row) {
+        long long n = json_integer_value(json_object_get(row, "rounds"));
+        least = n < least ? n : least;
+    }
+    if (least < most) {
+        printf("%lld to ", least);
+    }
+    printf("%lld rounds%s in %s; %s\n", most,
+           json_is_true(json_object_get(d, "quick")) ? " (quick: no measurement)" : "",
+           seconds_text(json_number(d, "seconds")), json_text(d, "stopped"));
+    if (least < LEAST_FOR_INTERVAL) {
+        printf("of fewer than %d rounds the brackets are their whole range, not a 95 %% interval\n",
+               LEAST_FOR_INTERVAL);
+    }
+    json_array_foreach(json_object_get(d, "missing"), i, name) { printf("not reached: %s\n", json_string_value(name)); }
+}
+
 void bench_print(const json_t *d) {
     const json_t *machine = json_object_get(d, "machine");
     size_t i;
     json_t *f;
-    printf("%s, %lld processors, kernel %s, THP %s; %lld rounds%s; ~ is within the A/A spread\n",
-           json_text(machine, "processor"), (long long)json_integer_value(json_object_get(machine, "processors")),
-           json_text(machine, "kernel"), json_text(machine, "thp"),
-           (long long)json_integer_value(json_object_get(d, "rounds")),
-           json_is_true(json_object_get(d, "quick")) ? " (quick: no measurement)" : "");
+    printf("%s, %lld processors, kernel %s, THP %s; ~ is within the A/A spread\n", json_text(machine, "processor"),
+           (long long)json_integer_value(json_object_get(machine, "processors")), json_text(machine, "kernel"),
+           json_text(machine, "thp"));
+    print_rounds(d);
     print_figure(d, "ns_per_op", "nanoseconds an operation");
     print_figure(d, "peak_rss_kib", "peak resident KiB");
     json_array_foreach(json_object_get(d, "failures"), i, f) {

@@ -16,15 +16,17 @@ struct bench_plan {
     char *library[BENCH_MOST_ALLOCATORS]; /* the first two are libc: the reference and the A/A control */
     const char *label[BENCH_MOST_ALLOCATORS];
     size_t allocators;
-    uint64_t rounds, seed;
+    uint64_t rounds, seed; /* rounds: at most so many */
+    double budget;         /* seconds for all; a bench is begun again only when it fits; INFINITY: all rounds */
     const char *milliseconds, *prefix; /* for the programs; prefix may be NULL */
     bool quick;
     int cpu;
 };
 
-/* Runs everything (until interrupted()) and returns the record:
- * {"tool": "hakmem bench", "machine", "allocators": [{"label", "library"}], "rows": [{"bench", "case", "measure", "libc": value,
- *  "ratios": [{"label", "ratio", "low", "high", "same": within the A/A spread}]}], "geomeans": [{"label", "measure", "ratio"}], "failures", "samples"} */
+/* Runs everything, round after round, until all is done, the budget is spent (the first round is always whole) or interrupted(), and returns the record:
+ * {"tool": "hakmem bench", "machine", "allocators": [{"label", "library"}], "rounds": begun, "seconds", "stopped": why it ended,
+ *  "rows": [{"bench", "case", "measure", "libc": value, "rounds", "ratios": [{"label", "ratio", "low", "high", "same": within the A/A spread}]}],
+ *  "geomeans": [{"label", "measure", "ratio"}], "missing": [benches that no round reached], "failures", "samples"} */
 json_t *bench_run(const struct bench_plan *plan);
 void bench_print(const json_t *document);
 

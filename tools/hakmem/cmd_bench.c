@@ -7,16 +7,20 @@
 #include "util.h"
 #include <dirent.h>
 #include <limits.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { OPT_LIB = 256, OPT_ROUNDS, OPT_MS, OPT_QUICK, OPT_CASE, OPT_LIST, OPT_CPU, OPT_SEED, OPT_JSON };
+enum { OPT_LIB = 256, OPT_BUDGET, OPT_ROUNDS, OPT_MS, OPT_QUICK, OPT_CASE, OPT_LIST, OPT_CPU, OPT_SEED, OPT_JSON };
+enum { BUDGET_S = 300, ROUNDS = 7, MOST_ROUNDS = 1000 };
 
 static const struct argp_option options[] = {
     {"lib", OPT_LIB, "A,B,...", 0, "these allocators beside libc (default: every one found): names or paths", 0},
-    {"rounds", OPT_ROUNDS, "N", 0, "runs of each bench under each allocator (7)", 0},
+    {"budget", OPT_BUDGET, "TIME", 0,
+     "as many rounds as fit into so long, the first always whole (5m, at most 7 rounds; with --rounds: none)", 0},
+    {"rounds", OPT_ROUNDS, "N", 0, "runs of each bench under each allocator, however long they take", 0},
     {"milliseconds", OPT_MS, "N", 0, "time for one case in one run (40)", 0},
     {"case", OPT_CASE, "WORD", 0, "only the cases whose name begins with WORD", 0},
     {"quick", OPT_QUICK, 0, 0, "tiny sizes and two rounds: shows that it works, measures nothing", 0},
@@ -34,9 +38,15 @@ static const char doc[] =
     "operation as a ratio to libc with its 95 % interval. libc runs twice: its second column is what no difference "
     "looks like; a ratio "
     "within its spread is marked ~.\v"
+    "Round after round, so that an end before the last one still shows every bench. Without an argument: all benches, "
+    "up to "
+    "seven rounds in five minutes; the first round is always whole. A suite or a bench alone takes as long, or less "
+    "where seven "
+    "rounds need less.\n\n"
     "suites: notes (comprehensive random_mixed larson), micro, macro, all; or the name of a bench\n\n"
     "examples:\n"
     "  hakmem bench notes\n"
+    "  hakmem bench all --budget 20m -o all.json\n"
     "  hakmem bench comprehensive --case lifo --lib hakmem,mimalloc -o lifo.json\n";
 
 struct given {
@@ -52,8 +62,11 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     case OPT_LIB:
         g->libs = text;
         return 0;
+    case OPT_BUDGET:
+        g->plan.budget = seconds_arg("--budget", text);
+        return 0;
     case OPT_ROUNDS:
-        g->plan.rounds = integer_arg("--rounds", text, 2, 1000);
+        g->plan.rounds = integer_arg("--rounds", text, 2, MOST_ROUNDS);
         return 0;
     case OPT_MS:
         g->plan.milliseconds = xstrdup(text);
@@ -185,9 +198,17 @@ static void choose_allocators(struct bench_plan *plan, char *libs) {
     }
 }
 
+/* Without a word about it: 7 rounds or five minutes, whichever comes first. */
+static void choose_length(struct bench_plan *plan) {
+    bool timed = plan->budget >= 0;
+    plan->budget = timed ? plan->budget : plan->rounds || plan->quick ? (double)INFINITY : BUDGET_S;
+    plan->rounds = plan->rounds ? plan->rounds : plan->quick ? 2 : timed ? MOST_ROUNDS : ROUNDS;
+}
+
 int cmd_bench(int argc, char **argv) {
     static const struct argp argp = {options, parse, "[SUITE|BENCH]", doc, NULL, NULL, NULL};
-    struct given g = {.plan = {.rounds = 0, .milliseconds = "40", .cpu = -1, .seed = (uint64_t)time(NULL)}};
+    struct given g = {
+        .plan = {.rounds = 0, .budget = -1, .milliseconds = "40", .cpu = -1, .seed = (uint64_t)time(NULL)}};
     argp_err_exit_status = STATUS_USAGE;
     int rest = argc;
     if (argp_parse(&argp, argc, argv, 0, &rest, &g) != 0 || argc - rest > 1) {
@@ -203,7 +224,7 @@ int cmd_bench(int argc, char **argv) {
     }
     choose(&g.plan, rest < argc ? argv[rest] : "all");
     choose_allocators(&g.plan, g.libs);
-    g.plan.rounds = g.plan.rounds ? g.plan.rounds : g.plan.quick ? 2 : 7;
+    choose_length(&g.plan);
     interrupt_catch();
     json_t *document = bench_run(&g.plan);
     bool saved = !g.output || json_save(document, g.output);

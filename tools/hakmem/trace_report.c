@@ -148,6 +148,9 @@ static const char *bench_measure(const char *name) {
 static void section_bench(struct section *s, const json_t *doc) {
     const json_t *rows = get(doc, "rows"), *means = get(doc, "geomeans");
     s->title = xstrdup("Benches relative to libc");
+    if (json_is_string(get(doc, "stopped")))
+        text_add(&s->intro, "<p>%.0f rounds in %s: %s</p>\n", number(doc, "rounds"),
+                 seconds_text(number(doc, "seconds")), string(doc, "stopped"));
     struct chart *mean = section_chart(s, CHART_DOTS, UNIT_RATIO, "means", "Geometric means relative to libc");
     chart_text(mean, "Over all benches; 1 is libc, left is less.");
     mean->row_name = "Measure";
