@@ -132,6 +132,12 @@ class Proof(LabTest):
         out, _ = self.tool("ab", "--lib", lab("ab_late_lib.so"), "--libc", *QUICK, "--", WORK, 100, status=5)
         self.assertIn("the switch came too late", out)
 
+    def test_threads_at_the_end(self):
+        """What other threads free while the process is asked who serves must not look like another allocator."""
+        for libs in ("libc,libc", f"{JEMALLOC},libc"):
+            d = self.json("ab", "--lib", libs, *QUICK, "--env", "WORK_THREADS=3", "--json", "--", WORK, 100, status=None)
+            self.assertEqual(d["failures"], [])
+
     def test_library_without_options(self):
         out, _ = self.tool("ab", "--lib", SAME, "--gate", "decay=0,1000", *QUICK, "--", WORK, 100, status=5)
         self.assertIn("has no option decay", out)

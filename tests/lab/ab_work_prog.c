@@ -2,9 +2,11 @@
  *
  *   ab_work_prog [OPS [TURNS]]     WORK_CRASH=FILE,N: counts its runs in FILE and aborts in the N-th
  *                                  WORK_SET=NAME,VALUE: calls hak_option_set() as a program may, after start
- *                                  WORK_SLEEP=SECONDS: sleeps first */
+ *                                  WORK_SLEEP=SECONDS: sleeps first
+ *                                  WORK_THREADS=N: N threads allocate and free all the while, also at the end */
 #include "ab_chain.h"
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +42,29 @@ static void set_late(char *text) {
     }
 }
 
+static void *churn(void *unused) {
+    enum { BLOCKS = 64, BYTES = 30000 };
+    void *block[BLOCKS];
+    for (;;) {
+        for (int i = 0; i < BLOCKS; i++) {
+            block[i] = malloc(BYTES);
+        }
+        for (int i = 0; i < BLOCKS; i++) {
+            free(block[i]);
+        }
+    }
+    return unused;
+}
+
+static void start_threads(int n) {
+    pthread_t thread;
+    while (n-- > 0) {
+        if (pthread_create(&thread, NULL, churn, NULL) != 0) {
+            exit(3);
+        }
+    }
+}
+
 int main(int argc, char **argv) {
     long ops = argc > 1 ? atol(argv[1]) : 20000, turns = argc > 2 ? atol(argv[2]) : 300;
     unsigned long chain = 1;
@@ -51,6 +76,9 @@ int main(int argc, char **argv) {
     }
     if (getenv("WORK_SLEEP")) {
         sleep((unsigned)atoi(getenv("WORK_SLEEP")));
+    }
+    if (getenv("WORK_THREADS")) {
+        start_threads(atoi(getenv("WORK_THREADS")));
     }
     struct timespec a, b;
     clock_gettime(CLOCK_MONOTONIC, &a);
