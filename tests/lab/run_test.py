@@ -130,11 +130,14 @@ class Programs(LabTest):
     def test_settings(self):
         d = self.served(WORK, 10)
         self.assertEqual(d["processes"][0]["options"]["force_libc"], "0")
-        path = self.path("libc.json")
-        self.tool("run", "--libc", "--set", "decay=123", f"--json={path}", "--", WORK, 10)
-        with open(path) as f:
-            options = json.load(f)["processes"][-1]["options"]
-        self.assertEqual((options["force_libc"], options["decay"]), ("1", "123"))
+        path = self.path("set.json")
+        for arguments, wanted in ((["--libc"], ("1", "1000")), (["--set", "decay=123"], ("0", "123"))):
+            self.tool("run", *arguments, f"--json={path}", "--", WORK, 10)
+            with open(path) as f:
+                options = json.load(f)["processes"][-1]["options"]
+            self.assertEqual((options["force_libc"], options["decay"]), wanted)
+        self.refused("run", "--libc", "--set", "decay=123", "--", WORK, says=["decay=123 has no effect", "drop one"])
+        self.refused("run", "--lib", lab("planted_same.so"), "--set", "decay=123", "--", WORK, says=["no effect", "planted_same.so"])
 
 
 class Text(LabTest):
@@ -187,8 +190,10 @@ class Refused(LabTest):
 
     def test_not_served(self):
         """A program that drops the environment is found out."""
-        _, err = self.tool("run", *LIB, "--stats", "--", "env", "-i", "sh", "-c", "exit 0")
+        _, err = self.tool("run", *LIB, "--stats", "--", "env", "-i", "sh", "-c", "exit 0", status=5)
+        self.assertIn("env became sh", err)
         self.assertIn("replaced by exec", err)
+        self.tool("run", *LIB, "--stats", "--", "env", WORK, 10)
 
 
 class Statuses(LabTest):

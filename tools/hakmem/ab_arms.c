@@ -143,8 +143,11 @@ void ab_make_arms(struct ab *ab, const struct ab_given *g, uint16_t machine) {
         for (size_t k = 0; k < g->set.count; k++) {
             const struct setting *s = &g->set.item[k];
             struct settings one = {&g->set.item[k], 1};
-            bool wanted = !s->row || *ab->arm[i].library;
-            if (wanted && !settings_find(&ab->arm[i].settings, s->name)) {
+            if (settings_find(&ab->arm[i].settings, s->name)) {
+                fail(STATUS_USAGE, "--set: %s=%s has no effect, for the sides differ in %s already; drop it", s->name,
+                     s->value, s->name);
+            }
+            if (!s->row || *ab->arm[i].library) {
                 settings_join(&ab->arm[i].settings, &one);
             }
         }

@@ -130,6 +130,12 @@ static void read_env(struct ab_given *g, const char *text) {
     if (!strchr(text, '=') || *text == '=') {
         fail(STATUS_USAGE, "--env: \"%s\" is not NAME=VALUE", text);
     }
+    if (strncmp(text, "HAKMEM_", 7) == 0) {
+        fail(STATUS_USAGE, "--env: %s is an option of hakmem; give it with --set, so that its effect is proven", text);
+    }
+    if (strncmp(text, "LD_PRELOAD=", 11) == 0 || strncmp(text, "HAK_", 4) == 0) {
+        fail(STATUS_USAGE, "--env: %s: the comparison itself sets it; name libraries with --lib", text);
+    }
     g->env = xrealloc(g->env, (g->envs + 2) * sizeof *g->env);
     g->env[g->envs++] = text;
     g->env[g->envs] = NULL;

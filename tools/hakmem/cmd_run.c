@@ -105,8 +105,7 @@ static void set_environment(const struct given *g, const char *library, bool nat
     list = before && *before ? xprintf("%s:%s", list, before) : list;
     setenv("LD_PRELOAD", list, 1);
     for (size_t i = 0; i < g->set.count; i++) {
-        const struct setting *s = &g->set.item[i];
-        setenv(s->row ? gate_environment(s->row) : s->name, s->value, 1);
+        putenv(setting_text(&g->set.item[i]));
     }
 }
 
@@ -238,9 +237,9 @@ static bool write_json(const struct given *g, const json_t *out) {
     return true;
 }
 
-static int report(const struct given *g, const struct command *c, const char *library, json_t *records, int status,
-                  const struct rusage *u, double wall) {
-    char *problem = proof_problem(records, child, library, &g->set), *label = library_label(library);
+static int report(const struct given *g, const struct command *c, const char *library, json_t *records,
+                  const char *name, int status, const struct rusage *u, double wall) {
+    char *problem = proof_problem(records, child, name, library, &g->set), *label = library_label(library);
     json_t *sum = totals(records, u, wall);
     bool written = true;
     if (g->json) {
@@ -274,10 +273,35 @@ static int run_with_stats(const struct given *g, const struct command *c, char *
     }
     child = pid;
     pass_signals();
-    while (wait4(pid, &status, 0, &usage) < 0 && errno == EINTR) {
+    siginfo_t ended;
+    char name[16];
+    while (waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOWAIT) < 0 && errno == EINTR) {
     }
     double wall = now_seconds() - begun;
-    return report(g, c, library, proof_take(proof), status, &usage, wall);
+    proof_last_name(pid, name);
+    while (wait4(pid, &status, 0, &usage) < 0 && errno == EINTR) {
+    }
+    return report(g, c, library, proof_take(proof), name, status, &usage, wall);
+}
+
+/* Options of hakmem that cannot have an effect are errors. */
+static void check_effects(const struct given *g, const char *library) {
+    struct elf_file elf;
+    bool gates = settings_have_gates(&g->set);
+    if (gates && !*library) {
+        fail(STATUS_USAGE, "--set: options of hakmem have no effect on libc; drop them or --lib libc");
+    }
+    if (gates && elf_open(&elf, library) && !elf_defines(&elf, "hak_option_get", false)) {
+        fail(STATUS_USAGE, "--set: options of hakmem have no effect on %s; drop them or --lib", library);
+    }
+    for (size_t i = 0; i < g->set.count && g->libc; i++) {
+        const struct setting *s = &g->set.item[i];
+        if (s->row && strcmp(s->name, "force_libc") != 0) {
+            fail(STATUS_USAGE,
+                 "--set: %s=%s has no effect under --libc, where libc serves every call; drop one of them", s->name,
+                 s->value);
+        }
+    }
 }
 
 int cmd_run(int argc, char **argv) {
@@ -300,10 +324,8 @@ int cmd_run(int argc, char **argv) {
         fail(STATUS_NO_EXEC, "%s", c.reason);
     }
     char *library = choose_library(&g, &c);
-    if (!*library && settings_have_gates(&g.set)) {
-        fail(STATUS_USAGE, "--set: options of hakmem have no effect on libc; drop them or --lib libc");
-    }
     settings_check(&g.set, library);
+    check_effects(&g, library);
     if (c.elf.is_go && c.remark) {
         warn("note: %s", c.remark);
     }

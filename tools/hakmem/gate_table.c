@@ -270,6 +270,10 @@ const struct setting *settings_find(const struct settings *s, const char *name) 
     return NULL;
 }
 
+char *setting_text(const struct setting *s) {
+    return xprintf("%s=%s", s->row ? gate_environment(s->row) : s->name, s->value);
+}
+
 bool settings_have_gates(const struct settings *s) {
     for (size_t i = 0; i < s->count; i++) {
         if (s->item[i].row) {

@@ -52,6 +52,8 @@ void settings_join(struct settings *s, const struct settings *more);
 const struct setting *settings_find(const struct settings *s, const char *name);
 /* Ends the process when s has a switch of the variants (bench/variants) and library is not theirs. */
 void settings_check(const struct settings *s, const char *library);
+/* NAME=VALUE as it stands in an environment, in a block of its own. */
+char *setting_text(const struct setting *s);
 /* Has s an option of hakmem, rather than only environment variables? */
 bool settings_have_gates(const struct settings *s);
 

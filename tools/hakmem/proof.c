@@ -121,10 +121,39 @@ static char *conduct_problem(const json_t *record, const char *library, const st
         proof_text(record, "exe"), libc ? "another allocator" : "libc", libc ? "libc" : library);
 }
 
-char *proof_problem(const json_t *records, pid_t main, const char *library, const struct settings *settings) {
+void proof_last_name(pid_t pid, char name[16]) {
+    char path[32];
+    snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
+    char *text = read_file(path, NULL);
+    snprintf(name, 16, "%.*s", text ? (int)strcspn(text, "\n") : 0, text ? text : "");
+    free(text);
+}
+
+/* A process whose last word is its start, and which ended under another name, became a program that told nothing. (Under its own name it left without
+ * exit(), as Go's programs do.) */
+static char *replaced_problem(const json_t *records, pid_t main, const char *name) {
+    const json_t *last = NULL;
+    for (size_t i = json_array_size(records); i-- > 0 && !last;) {
+        const json_t *r = json_array_get(records, i);
+        last = json_integer_value(json_object_get(r, "pid")) == main ? r : NULL;
+    }
+    if (!*name || strcmp(proof_text(last, "event"), "start") != 0 || strcmp(proof_text(last, "name"), name) == 0) {
+        return NULL;
+    }
+    return xprintf(
+        "%s became %s, which did not load what was preloaded (it is static or setuid, or LD_PRELOAD was cleared)",
+        proof_text(last, "exe"), name);
+}
+
+char *proof_problem(const json_t *records, pid_t main, const char *name, const char *library,
+                    const struct settings *settings) {
     if (!proof_of(records, main, "start")) {
         return xstrdup(
             "the program did not load what was preloaded (static, setuid, its own loader, or it clears LD_PRELOAD)");
+    }
+    char *replaced = replaced_problem(records, main, name);
+    if (replaced) {
+        return replaced;
     }
     for (size_t i = 0; i < json_array_size(records); i++) {
         char *problem = record_problem(json_array_get(records, i), library, settings);

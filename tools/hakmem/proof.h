@@ -11,9 +11,12 @@ int proof_open(char *path, size_t size);
 /* The records written so far as an array; the file is emptied. Lines that are damaged are left out. */
 json_t *proof_take(int fd);
 
+/* The name of the program that a process was when it ended, as the kernel keeps it: at most 15 bytes, "" when unknown. Call it before the process is waited for. */
+void proof_last_name(pid_t pid, char name[16]);
 /* Were all processes served by library ("" for libc), and were the settings in force when they started and when they ended? NULL if so;
- * otherwise what was found instead. main is the process that was started. */
-char *proof_problem(const json_t *records, pid_t main, const char *library, const struct settings *settings);
+ * otherwise what was found instead. main is the process that was started, name its last name. */
+char *proof_problem(const json_t *records, pid_t main, const char *name, const char *library,
+                    const struct settings *settings);
 
 /* What a record says in short: the served program's name and the object behind malloc. */
 const char *proof_text(const json_t *record, const char *field);

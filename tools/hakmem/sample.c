@@ -93,8 +93,7 @@ static struct environment env_base(const struct job *job) {
         env_add(&e, xstrdup(*v));
     }
     for (size_t i = 0; i < job->settings->count; i++) {
-        const struct setting *s = &job->settings->item[i];
-        env_add(&e, xprintf("%s=%s", s->row ? gate_environment(s->row) : s->name, s->value));
+        env_add(&e, setting_text(&job->settings->item[i]));
     }
     return e;
 }
@@ -155,7 +154,7 @@ static char *memory_tail(int fd, size_t most) {
 
 static void alarm_handler(int number) { (void)number; }
 
-/* A tick every 100 ms ends wait4() with EINTR, so that time-outs and Ctrl-C are seen; no restart, no lost signal. */
+/* A tick every 100 ms ends waitid() with EINTR, so that time-outs and Ctrl-C are seen; no restart, no lost signal. */
 static void ticks(bool on) {
     struct sigaction action = {.sa_handler = alarm_handler};
     sigaction(SIGALRM, &action, NULL);
@@ -163,11 +162,21 @@ static void ticks(bool on) {
     setitimer(ITIMER_REAL, &timer, NULL);
 }
 
-/* Waits for the child; on time-out or interrupt ends its whole group. Returns a reason to fail or NULL. */
-static const char *wait_for(pid_t pid, const struct job *job, int *status, struct rusage *usage) {
+/* How a run ended. */
+struct ending {
+    pid_t pid;
+    double begun, ended;
+    struct rusage usage;
+    char name[16];      /* of the program that the process was in the end */
+    const char *reason; /* to fail, or NULL */
+};
+
+/* Waits for the child; on time-out or interrupt ends its whole group. */
+static void wait_for(pid_t pid, const struct job *job, int *status, struct ending *e) {
     const char *reason = NULL;
     double begun = now_seconds(), asked = 0;
-    while (wait4(pid, status, 0, usage) < 0 && errno == EINTR) {
+    siginfo_t ended;
+    while (waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOWAIT) < 0 && errno == EINTR) {
         double now = now_seconds();
         if (!reason && interrupted()) {
             reason = "interrupted";
@@ -181,8 +190,12 @@ static const char *wait_for(pid_t pid, const struct job *job, int *status, struc
             kill(-pid, SIGKILL);
         }
     }
+    e->ended = now_seconds();
+    e->reason = reason;
+    proof_last_name(pid, e->name);
     kill(-pid, SIGKILL); /* what it left in the background would disturb the next run */
-    return reason;
+    while (wait4(pid, status, 0, &e->usage) < 0 && errno == EINTR) {
+    }
 }
 
 /* argv, behind callgrind when that counts. */
@@ -283,9 +296,10 @@ static double metric_of(const regex_t *metric, const char *text) {
     return value;
 }
 
-static void fill(struct sample *out, const struct job *job, const struct rusage *u, double wall) {
+static void fill(struct sample *out, const struct job *job, const struct ending *e) {
+    const struct rusage *u = &e->usage;
     double *v = out->value;
-    v[M_WALL] = wall;
+    v[M_WALL] = e->ended - e->begun;
     v[M_CPU] =
         (double)(u->ru_utime.tv_sec + u->ru_stime.tv_sec) + (double)(u->ru_utime.tv_usec + u->ru_stime.tv_usec) * 1e-6;
     /* The kernel's figure starts from the memory of this tool, from which the child came; the probe's is of the program alone. */
@@ -298,14 +312,14 @@ static void fill(struct sample *out, const struct job *job, const struct rusage 
     }
 }
 
-static void judge(struct sample *out, const struct job *job, pid_t pid, const char *reason, int output) {
+static void judge(struct sample *out, const struct job *job, const struct ending *e, int output) {
     bool bad_status = WIFSIGNALED(out->status) || (WEXITSTATUS(out->status) != 0 && !job->any_status);
-    if (reason || bad_status) {
+    if (e->reason || bad_status) {
         out->failed = true;
-        out->message = xstrdup(reason ? reason : status_text(out->status));
+        out->message = xstrdup(e->reason ? e->reason : status_text(out->status));
         return;
     }
-    out->message = proof_problem(out->records, pid, job->library, job->settings);
+    out->message = proof_problem(out->records, e->pid, e->name, job->library, job->settings);
     out->unproven = out->message != NULL;
     if (!out->unproven && job->metric) {
         char *text = memory_tail(output, 1 << 20);
@@ -344,14 +358,14 @@ static void pin(int cpu, cpu_set_t *before) {
 static void run(const struct job *job, struct sample *out, const struct streams *s, const char *directory) {
     char **argv = full_argv(job, directory);
     cpu_set_t before;
-    pid_t pid = -1;
-    struct rusage usage = {0};
+    struct ending e = {.pid = -1};
     pin(job->cpu, &before);
     ticks(true);
-    double begun = now_seconds();
-    int error = job->counters ? spawn_counted(job, argv, s, &pid) : spawn(job, argv, s, &pid);
-    const char *reason = error ? NULL : wait_for(pid, job, &out->status, &usage);
-    double wall = now_seconds() - begun;
+    e.begun = now_seconds();
+    int error = job->counters ? spawn_counted(job, argv, s, &e.pid) : spawn(job, argv, s, &e.pid);
+    if (!error) {
+        wait_for(e.pid, job, &out->status, &e);
+    }
     ticks(false);
     if (job->cpu >= 0) {
         sched_setaffinity(0, sizeof before, &before);
@@ -363,8 +377,8 @@ static void run(const struct job *job, struct sample *out, const struct streams 
         out->message = xprintf("cannot be run: %s", strerror(error));
         return;
     }
-    fill(out, job, &usage, wall);
-    judge(out, job, pid, reason, s->out);
+    fill(out, job, &e);
+    judge(out, job, &e, s->out);
     if (out->failed) {
         out->errors = memory_tail(s->err, 600);
     }

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -160,6 +161,9 @@ static void tell(const char *event, bool whole) {
     put_string(&l, "exe", probe.exe);
     put_string(&l, "malloc", probe.malloc_object);
     put_string(&l, "free", probe.free_object);
+    char name[16] = ""; /* the kernel's, by which the tool knows whether a later exec took this program's place */
+    prctl(PR_GET_NAME, name);
+    put_string(&l, "name", name);
     put(&l, "\"version\":%d,", probe.version ? probe.version() : 0);
     put_options(&l);
     if (strcmp(event, "start") != 0) {
