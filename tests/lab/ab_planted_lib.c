@@ -13,8 +13,9 @@ void __libc_free(void *block);
 static volatile unsigned long sink;
 
 void *malloc(size_t size) {
-    sink = chain_turn(sink, EXTRA);
-    return __libc_malloc(size);
+    unsigned long x = chain_turn(sink + size, EXTRA);
+    sink = x;
+    return (char *)__libc_malloc(size) + chain_nothing(x);
 }
 
 void free(void *block) { __libc_free(block); }

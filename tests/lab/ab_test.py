@@ -31,17 +31,17 @@ class Rounds(LabTest):
             self.assertIn(name, d["machine"])
         self.assertIn("fnv1a", d["arms"][1]["library"])
         for sample in by_phase(d, "compare"):
-            for measure in ("wall", "cpu", "rss", "faults", "switches"):
+            for measure in ("wall", "inside", "cpu", "rss", "faults", "switches"):
                 self.assertIn(measure, sample)
             self.assertGreater(sample["wall"], 0)
             self.assertGreater(sample["rss"], 500000)
         names = [m["name"] for m in d["measures"]]
-        self.assertEqual(names, ["wall", "cpu", "rss", "faults", "switches"])
+        self.assertEqual(names, ["wall", "inside", "cpu", "rss", "faults", "switches"])
         for m in d["measures"]:
             self.assertLessEqual(m["low"], m["change"] + 1e-9)
             self.assertGreaterEqual(m["high"], m["change"] - 1e-9)
             self.assertTrue(0 < m["p"] <= 1)
-        rss = d["measures"][2]
+        rss = d["measures"][3]
         self.assertEqual((rss["finding"], rss["change"] > 0.3), ("worse", True))  # jemalloc's tables
 
     def test_proof_names_what_served(self):
@@ -79,7 +79,7 @@ class Rounds(LabTest):
 
     def test_instructions_beside_times(self):
         d = self.json("ab", "--lib", "libc,libc", *QUICK, "--instructions", "--json", "--", WORK, 100, status=None)
-        self.assertEqual([m["name"] for m in d["measures"]], ["wall", "cpu", "rss", "faults", "switches", "instructions", "branches"])
+        self.assertEqual([m["name"] for m in d["measures"]], ["wall", "inside", "cpu", "rss", "faults", "switches", "instructions", "branches"])
         self.assertIn(d["plan"]["counter"], ("callgrind", "perf_event"))
 
     def test_budget_and_precision(self):
@@ -104,6 +104,14 @@ class Rounds(LabTest):
             d = self.json("ab", "--lib", libs, *QUICK, "--metric", "([0-9]+)", "--json", "--", "sh", "-c", script, status=4)
             metric = next(m for m in d["measures"] if m["name"] == "metric")
             self.assertEqual((metric["a"], metric["low"], metric["high"]), (metric["b"], 0, 0))
+
+    def test_inside(self):
+        """The time without start and end: what the program itself does."""
+        d = self.json("ab", "--lib", "libc,libc", *QUICK, "--primary", "inside", "--env", "WORK_SLEEP=0", "--json", "--", WORK, 20000, status=None)
+        self.assertEqual(d["verdict"]["measure"], "inside")
+        for sample in by_phase(d, "compare"):
+            self.assertTrue(0 < sample["inside"] < sample["wall"])
+            self.assertGreater(sample["inside"], 0.004)  # 20000 times 300 turns of at least a nanosecond
 
     def test_variables_of_other_allocators(self):
         d = self.json("ab", "--lib", "mimalloc", "--set", "MIMALLOC_ARENA_EAGER_COMMIT=0", "--vs", "MIMALLOC_ARENA_EAGER_COMMIT=1", *QUICK,
@@ -168,7 +176,9 @@ class Proof(LabTest):
     def test_gap_to_libc(self):
         d = self.json("ab", "--libc", *QUICK, "--json", "--", WORK, 20000, 0, status=None)
         self.assertEqual(d["failures"], [])
-        self.assertEqual(set(d["gap"]), {"layout", "allocator", "total"})
+        self.assertEqual(set(d["gap"]), {"layout", "allocator", "total", "door"})
+        self.assertEqual((d["proof"]["L"][0]["options"]["force_libc"], d["arms"][3]["label"]), ("1", "plain, library loaded"))
+        self.assertIn("/libc.so", d["proof"]["L"][0]["malloc"])  # loaded, and serves nothing
         self.assertEqual(d["proof"]["A"][0]["options"]["force_libc"], "1")
         self.assertEqual(d["proof"]["B"][0]["options"]["force_libc"], "0")
         self.assertIn("/libc.so", d["proof"]["P"][0]["malloc"])
@@ -196,7 +206,7 @@ class BadInput(LabTest):
         refused("ab", "--lib", "libc,libc", "--pairs", 3, "--", WORK, says=["--pairs", "10"])
         refused("ab", "--lib", "libc,libc", "--metric", "ops", "--", WORK, says="has no group")
         refused("ab", "--lib", "libc,libc", "--metric", "(ops", "--", WORK, says="--metric")
-        refused("ab", "--lib", "libc,libc", "--primary", "wal", "--", WORK, says="wall")
+        refused("ab", "--lib", "libc,libc", "--primary", "wal", "--", WORK, says=["wall", "inside"])
         refused("ab", "--lib", "libc,libc", "--threshold", "x", "--", WORK, says='"x" is not a number')
         refused("ab", "--lib", "libc,libc", "--budget", "5 parsecs", "--", WORK, says="not a time")
         refused("ab", "--lib", "libc,libc", "--set", "decay=1", "--vs", "decay=2", "--", WORK, says="more than one comparison")

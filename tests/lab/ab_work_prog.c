@@ -83,7 +83,7 @@ int main(int argc, char **argv) {
     struct timespec a, b;
     clock_gettime(CLOCK_MONOTONIC, &a);
     for (long i = 0; i < ops; i++) {
-        void *p = malloc(64);
+        void *p = malloc(64 + chain_nothing(chain));
         chain = chain_turn(chain + (unsigned long)(size_t)p % 2, turns);
         free(p);
     }

@@ -6,8 +6,9 @@
 #include "sample.h"
 #include "util.h"
 
+/* The sides. The last two are there to split the gap to libc: the plain program, and that with the library loaded though libc serves. */
+enum { ARM_A, ARM_B, ARM_PLAIN, ARM_LOADED, AB_MOST_ARMS };
 enum {
-    AB_MOST_ARMS = 3, /* A, B and, to split the gap to libc, the plain program */
     AB_LEAST_PAIRS = 10,
     AB_DRAWS = 4000,   /* resamples of an interval */
     AB_FLIPS = 20000,  /* random sign flips of a permutation test */
@@ -18,9 +19,10 @@ enum {
 
 /* One side. */
 struct arm {
-    char *name;    /* "A", "B", "P" */
+    char *name;    /* "A", "B", "P", "L" */
     char *label;   /* what tells it from the others, for people */
     char *library; /* a real path, or "" for libc */
+    char *beside;  /* L: the library that is loaded and does not serve; otherwise NULL */
     struct settings settings;
 };
 
@@ -29,7 +31,7 @@ struct ab {
     struct arm arm[AB_MOST_ARMS];
     size_t arms;
     bool same;      /* both sides are the same: an A/A run */
-    bool split;     /* --libc: three arms, split the gap */
+    bool split;     /* --libc: four arms, split the gap */
     struct job job; /* shared by all runs, but for library and settings */
     uint64_t pairs, warmup, seed;
     double budget, precision, threshold; /* seconds, fractions */

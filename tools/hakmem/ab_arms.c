@@ -1,4 +1,4 @@
-/* ab_arms.c : from the arguments of `hakmem ab` to its two (with --libc three) sides, and the comparisons that would compare nothing. */
+/* ab_arms.c : from the arguments of `hakmem ab` to its two (with --libc four) sides, and the comparisons that would compare nothing. */
 #include "ab.h"
 #include "locate.h"
 #include <stdlib.h>
@@ -48,14 +48,19 @@ static void gate_arms(struct ab *ab, const struct ab_given *g, uint16_t machine)
 
 static void libc_arms(struct ab *ab, const struct ab_given *g, uint16_t machine) {
     char *library = library_need("--lib", g->lib ? g->lib : "hakmem", machine);
-    ab->arm[0] = make_arm("A", library);
-    ab->arm[1] = make_arm("B", library);
-    ab->arm[2] = make_arm("P", "");
-    settings_set(&ab->arm[0].settings, "--libc", "force_libc", "1");
-    settings_set(&ab->arm[1].settings, "--libc", "force_libc", "0");
-    ab->arm[0].label = xstrdup("libc inside");
-    ab->arm[1].label = xstrdup("hakmem");
-    ab->arm[2].label = xstrdup("plain");
+    ab->arm[ARM_A] = make_arm("A", library);
+    ab->arm[ARM_B] = make_arm("B", library);
+    ab->arm[ARM_PLAIN] = make_arm("P", "");
+    settings_set(&ab->arm[ARM_A].settings, "--libc", "force_libc", "1");
+    settings_set(&ab->arm[ARM_B].settings, "--libc", "force_libc", "0");
+    ab->arm[ARM_LOADED] = make_arm("L", "");
+    ab->arm[ARM_LOADED].beside = library;
+    settings_set(&ab->arm[ARM_LOADED].settings, "--libc", "force_libc",
+                 "1"); /* operator new is bound to the library even there */
+    ab->arm[ARM_A].label = xstrdup("libc inside");
+    ab->arm[ARM_B].label = xstrdup("hakmem");
+    ab->arm[ARM_PLAIN].label = xstrdup("plain");
+    ab->arm[ARM_LOADED].label = xstrdup("plain, library loaded");
     ab->split = true;
 }
 
@@ -106,7 +111,7 @@ static void check_effects(const struct ab *ab) {
         settings_check(&arm->settings, arm->library);
         for (size_t k = 0; k < arm->settings.count; k++) {
             const struct setting *s = &arm->settings.item[k];
-            if (s->row && !*arm->library) {
+            if (s->row && !*arm->library && !arm->beside) {
                 fail(STATUS_USAGE,
                      "side %s: %s=%s is an option of hakmem, and that side runs libc; drop it, or name hakmem's "
                      "library with --lib",
@@ -129,7 +134,7 @@ void ab_make_arms(struct ab *ab, const struct ab_given *g, uint16_t machine) {
     if (ways > 1) {
         fail(STATUS_USAGE, "more than one comparison: give only one of --gate, --libc, --lib A,B and --vs");
     }
-    ab->arms = g->libc ? 3 : 2;
+    ab->arms = g->libc ? 4 : 2;
     if (g->gate) {
         gate_arms(ab, g, machine);
     } else if (g->libc) {

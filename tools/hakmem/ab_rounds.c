@@ -46,6 +46,7 @@ static void keep_proof(struct rounds *r, const struct arm *arm, const struct sam
 static struct job job_of(const struct ab *ab, const struct arm *arm) {
     struct job job = ab->job;
     job.library = arm->library;
+    job.beside = arm->beside;
     job.settings = &arm->settings;
     return job;
 }

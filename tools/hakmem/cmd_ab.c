@@ -42,7 +42,8 @@ static const struct argp_option options[] = {
     {"gate", OPT_GATE, "NAME=A,B", 0, "two values of one option of hakmem, in the same library", 0},
     {"libc", OPT_LIBC, 0, 0,
      "A: hakmem's library with libc inside (force_libc=1), B: hakmem; splits the gap to the plain program into layout "
-     "and allocator",
+     "and allocator, and tells the door, what libc inside pays at each call; the verdict is about the allocator's "
+     "share",
      0},
     {"lib", OPT_LIB, "A,B", 0,
      "two allocators: names (hakmem, mimalloc, jemalloc, tcmalloc, libc ...) or paths; one name: the library of both "
@@ -59,7 +60,8 @@ static const struct argp_option options[] = {
      "count instructions and branches: by the machine's counters, or by callgrind where it has none", 0},
     {"count-only", OPT_COUNT_ONLY, 0, 0, "no timed rounds, only --instructions by callgrind", 0},
     {"primary", OPT_PRIMARY, "MEASURE", 0,
-     "what the verdict is about: wall, cpu, rss, faults, switches, metric, instructions, branches (metric if given, "
+     "what the verdict is about: wall, inside (wall without start and end), cpu, rss, faults, switches, metric, "
+     "instructions, branches (metric if given, "
      "else wall)",
      0},
     {"threshold", OPT_THRESHOLD, "PERCENT", 0, "the least gain that is a GO (5)", 0},
@@ -102,10 +104,10 @@ static void read_primary(struct ab_given *g, const char *text) {
             names[m] = measures[m].name;
         }
         const char *near = nearest(text, names, MEASURES);
-        fail(
-            STATUS_USAGE,
-            "--primary: no measure \"%s\"%s%s; one of wall, cpu, rss, faults, switches, metric, instructions, branches",
-            text, near ? "; did you mean " : "", near ? near : "");
+        fail(STATUS_USAGE,
+             "--primary: no measure \"%s\"%s%s; one of wall, inside, cpu, rss, faults, switches, metric, instructions, "
+             "branches",
+             text, near ? "; did you mean " : "", near ? near : "");
     }
 }
 

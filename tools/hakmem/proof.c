@@ -3,6 +3,7 @@
 #include "locate.h"
 #include "util.h"
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -53,6 +54,11 @@ const json_t *proof_of(const json_t *records, pid_t pid, const char *event) {
         }
     }
     return NULL;
+}
+
+double proof_inside(const json_t *records, pid_t pid) {
+    const json_t *wall = json_object_get(proof_of(records, pid, "exit"), "wall");
+    return wall ? json_number_value(wall) : (double)NAN;
 }
 
 double proof_peak_rss(const json_t *records) {

@@ -22,6 +22,9 @@ char *proof_problem(const json_t *records, pid_t main, const char *name, const c
 const char *proof_text(const json_t *record, const char *field);
 /* The last record of that process with that event, or NULL. */
 const json_t *proof_of(const json_t *records, pid_t pid, const char *event);
+/* Seconds from the start of the process's constructors to its end, without exec and the loader before and the kernel's clearing up after; NAN when
+ * it told no end. */
+double proof_inside(const json_t *records, pid_t pid);
 /* The largest peak of resident memory of any process, bytes; 0: unknown. */
 double proof_peak_rss(const json_t *records);
 

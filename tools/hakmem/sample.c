@@ -21,6 +21,7 @@
 
 const struct measure_info measures[MEASURES] = {
     [M_WALL] = {"wall", "wall time", false, false, 0.01, seconds_text},
+    [M_INSIDE] = {"inside", "wall time without start and end", false, false, 0.01, seconds_text},
     [M_CPU] = {"cpu", "user + system time", false, true, 0.01, seconds_text},
     [M_RSS] = {"rss", "peak resident memory", false, false, 0.01, bytes_text},
     [M_FAULTS] = {"faults", "page faults", false, true, 0.01, count_text},
@@ -104,7 +105,8 @@ static struct environment env_of(const struct job *job, const char *proof_path) 
         probe = tool_library_need("libhakmem-probe.so");
     }
     struct environment e = env_base(job);
-    env_add(&e, xprintf("LD_PRELOAD=%s:%s", *job->library ? job->library : "libc.so.6", probe));
+    env_add(&e, xprintf("LD_PRELOAD=%s%s%s:%s", *job->library ? job->library : "libc.so.6", job->beside ? ":" : "",
+                        job->beside ? job->beside : "", probe));
     env_add(&e, xprintf("HAK_PROBE=%s", proof_path));
     size_t bytes = 0;
     for (size_t i = 0; i < e.count; i++) {
@@ -300,6 +302,7 @@ static void fill(struct sample *out, const struct job *job, const struct ending 
     const struct rusage *u = &e->usage;
     double *v = out->value;
     v[M_WALL] = e->ended - e->begun;
+    v[M_INSIDE] = proof_inside(out->records, e->pid);
     v[M_CPU] =
         (double)(u->ru_utime.tv_sec + u->ru_stime.tv_sec) + (double)(u->ru_utime.tv_usec + u->ru_stime.tv_usec) * 1e-6;
     /* The kernel's figure starts from the memory of this tool, from which the child came; the probe's is of the program alone. */

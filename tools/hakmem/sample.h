@@ -8,7 +8,7 @@
 #include <sys/types.h>
 
 /* What is measured in a run. A value that could not be measured is NAN. */
-enum measure { M_WALL, M_CPU, M_RSS, M_FAULTS, M_SWITCHES, M_METRIC, M_INSTRUCTIONS, M_BRANCHES, MEASURES };
+enum measure { M_WALL, M_INSIDE, M_CPU, M_RSS, M_FAULTS, M_SWITCHES, M_METRIC, M_INSTRUCTIONS, M_BRANCHES, MEASURES };
 
 struct measure_info {
     const char *name, *text;
@@ -25,6 +25,8 @@ enum measure measure_named(const char *name);
 struct job {
     char **argv;
     const char *library; /* preloaded; "" for libc */
+    const char
+        *beside; /* with libc: a library that is loaded, but behind libc, so that it serves nothing; may be NULL */
     const struct settings *settings;
     const char *const *more_env; /* NAME=VALUE, from --env, NULL-terminated; may be NULL */
     bool keep_env;               /* otherwise a clean one */

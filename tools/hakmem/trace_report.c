@@ -125,7 +125,7 @@ static void section_ab(struct section *s, const json_t *doc) {
     const char *part;
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)gap, part, value) {
-        char *name = xprintf("%s, the %s's share", string(value, "text"), part);
+        char *name = xprintf("gap to libc, %s: %s", part, string(value, "text"));
         chart_row(c, name, 0, 1 + number(value, "change"), 1 + number(value, "low"), 1 + number(value, "high"),
                   string(value, "finding"));
         free(name);

@@ -131,7 +131,7 @@ static void put_stats(struct line *l) {
 }
 
 /* Does libc's heap grow by what malloc() gives? A switch that was read too late may report one thing and do another. Asked at the end, where it
- * cannot change what was measured; the block is too large for libc's caches, and untouched. */
+ * cannot change what was measured; the block is untouched, and so large that threads which still run do not free as much meanwhile. */
 static void put_libc_serves(struct line *l) {
     if (probe.libc_info) {
         struct mallinfo2 before = probe.libc_info();

@@ -33,7 +33,7 @@ _hakmem() {
         return
         ;;
     --primary)
-        COMPREPLY=($(compgen -W "wall cpu rss faults switches metric instructions branches" -- "$word"))
+        COMPREPLY=($(compgen -W "wall inside cpu rss faults switches metric instructions branches" -- "$word"))
         return
         ;;
     --lib)
