@@ -7,7 +7,8 @@ every thread's together; peak resident memory is the kernel's, the median of --r
     scripts/experiments.py 030 --markdown         the table of docs/decisions/030
     scripts/experiments.py 031 -c mix             cases whose name begins with mix
     scripts/experiments.py --check                one small case each: do they run?
-For times, and for a verdict: hakmem ab --lib BUILD/libhakmem-variants.so --gate deferred_free=0,1 -- BUILD/bench_random_mixed ..."""
+    scripts/experiments.py 020 -c mix400 --times 20s
+                                                  times instead: `hakmem ab` for 20 s a case, on a quiet machine"""
 import argparse
 import json
 import os
@@ -89,6 +90,31 @@ def compare(build, record, cases, runs):
     return [(case, got[2 * i], got[2 * i + 1]) for i, case in enumerate(cases)]
 
 
+def time_it(build, record, case, budget):
+    """The comparison of a case's ns an op by `hakmem ab`: its figure of that measure, and the verdict."""
+    gate, core, variant = EXPERIMENTS[record]
+    bench, name, more = case
+    # the kind of setting that the notes' names are: NAME=VALUE in the environment; ab finds the switch behind it and proves it
+    done = subprocess.run([f"{build}/hakmem", "ab", "--lib", f"{build}/libhakmem-variants.so", "--set", f"{gate}={core}", "--vs", f"{gate}={variant}",
+                           "--metric", 'ns_per_op":([0-9.]+)', "--lower", "--budget", budget, "--precision", "0.5", "--json", "-o", "/dev/null", "--",
+                           f"{build}/bench_{bench}", "--json", "--only", name, *more], capture_output=True, text=True, check=False)
+    if done.returncode not in (0, 3, 4):
+        raise Failed(f"{record} {bench} {name}: hakmem ab ended with {done.returncode}: {done.stdout[-300:]}{done.stderr[-300:]}")
+    got = json.loads(done.stdout)
+    return next(m for m in got["measures"] if m["name"] == "metric") | {"word": got["verdict"]["word"], "load": got["machine"]["load"][0]}
+
+
+def show_times(build, record, cases, budget):
+    """One line a case, as the records have them."""
+    gate, core, variant = EXPERIMENTS[record]
+    print(f"{record}: {gate}={core} and {gate}={variant}, ns an op")
+    for case in cases:
+        m = time_it(build, record, case, budget)
+        low, high = (f"{100 * m[x]:+.1f}" for x in ("low", "high"))
+        print(f"  {case[0]} {' '.join((case[1], *case[2]))}: {m['a']:.2f} -> {m['b']:.2f} ns, {100 * m['change']:+.1f} % ({low} .. {high} %, "
+              f"A/A {100 * m['spread']:.1f} %), {m['pairs']} pairs, load {m['load']:.1f}: {m['word']}", flush=True)
+
+
 def change(a, b):
     """b against a, in per cent."""
     return f"{100 * (b / a - 1):+.1f} %" if a else "-"
@@ -121,6 +147,7 @@ def main():
     parser.add_argument("--build", default=f"{ROOT}/build/release", help="build directory (%(default)s)")
     parser.add_argument("--runs", type=int, default=5, help="runs for the memory (%(default)s)")
     parser.add_argument("--markdown", action="store_true", help="tables as the records have them")
+    parser.add_argument("--times", metavar="TIME", help="no counts: `hakmem ab` for so long a case (20s, 1m)")
     parser.add_argument("--check", action="store_true", help="one small case each: do they run?")
     args = parser.parse_args()
     unknown = [record for record in args.records if record not in EXPERIMENTS]
@@ -130,12 +157,15 @@ def main():
         parser.error(f"no experiment {unknown[0]}; there are {' '.join(EXPERIMENTS)}" if unknown else f"no case begins with {args.case}")
     if not os.path.exists(f"{build}/libhakmem-variants.so"):
         parser.error(f"{build} has no libhakmem-variants.so; build it (make), or name the build directory with --build")
-    if not shutil.which("valgrind"):
+    if not args.times and not shutil.which("valgrind"):
         print("skipped: valgrind is not installed", file=sys.stderr)
         sys.exit(77)
     try:
         for record in args.records or EXPERIMENTS:
-            show(record, compare(build, record, cases, 1 if args.check else args.runs), args.markdown)
+            if args.times:
+                show_times(build, record, cases, args.times)
+            else:
+                show(record, compare(build, record, cases, 1 if args.check else args.runs), args.markdown)
     except Failed as why:
         sys.exit(f"experiments.py: {why}")
 
