@@ -64,7 +64,7 @@ class Replays(RecordTest):
         time.sleep(4.5)
         os.killpg(p.pid, signal.SIGINT)
         text, _ = p.communicate(timeout=20)
-        self.assertEqual(p.returncode, 1)
+        self.assertEqual(p.returncode, 130)
         self.assertRegex(text, r"libc +\d+ KiB")
         self.assertRegex(text, r"libc +(ended by signal|not run)")
 

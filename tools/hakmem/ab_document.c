@@ -194,27 +194,17 @@ static char *newest(void) {
     return xprintf("%s/%s", directory, best);
 }
 
-static error_t parse_show(int key, char *text, struct argp_state *state) {
-    bool *json = state->input;
-    (void)text;
-    if (key != 'j') {
-        return ARGP_ERR_UNKNOWN;
-    }
-    *json = true;
-    return 0;
-}
-
 int ab_show(int argc, char **argv) {
     static const struct argp_option options[] = {{"json", 'j', 0, 0, "print the record as it is", 0},
                                                  {0, 0, 0, 0, 0, 0}};
     static const struct argp argp = {
-        options,  parse_show,
+        options,  parse_kept,
         "[FILE]", "Prints a record of `hakmem ab` again; without FILE the newest.\vexample: hakmem ab show result.json",
         NULL,     NULL,
         NULL};
     bool json = false;
     argv[0] = xstrdup("hakmem ab show");
-    int rest = parse_args(&argp, argc, argv, &json);
+    int rest = parse_mixed(&argp, argc, argv, (struct kept[]){{'j', &json, NULL}, {0}});
     if (argc - rest > 1) {
         fail(STATUS_USAGE, "show: one FILE, not %d", argc - rest);
     }

@@ -209,9 +209,8 @@ int cmd_bench(int argc, char **argv) {
     static const struct argp argp = {options, parse, "[SUITE|BENCH]", doc, NULL, NULL, NULL};
     struct given g = {
         .plan = {.rounds = 0, .budget = -1, .milliseconds = "40", .cpu = -1, .seed = (uint64_t)time(NULL)}};
-    argp_err_exit_status = STATUS_USAGE;
-    int rest = argc;
-    if (argp_parse(&argp, argc, argv, 0, &rest, &g) != 0 || argc - rest > 1) {
+    int rest = parse_mixed(&argp, argc, argv, &g);
+    if (argc - rest > 1) {
         fail(STATUS_USAGE, "one suite or bench at a time; `hakmem bench --list` names them");
     }
     find_benches(&g.plan);

@@ -196,20 +196,11 @@ static void print(const struct finding *f) {
     }
 }
 
-static error_t parse(int key, char *text, struct argp_state *state) {
-    (void)text;
-    if (key != 'j') {
-        return ARGP_ERR_UNKNOWN;
-    }
-    *(bool *)state->input = true;
-    return 0;
-}
-
 int cmd_check(int argc, char **argv) {
     static const struct argp_option options[] = {{"json", 'j', 0, 0, "as JSON", 0}, {0, 0, 0, 0, 0, 0}};
     static const struct argp argp = {
         options,
-        parse,
+        parse_kept,
         "PID|COMMAND",
         "Tells which allocator serves a live process, or would serve a command started from here, with its options.\v"
         "exit status: 0 known, 1 no such process or an allocator that is not known, 127 no such command\n\n"
@@ -218,7 +209,7 @@ int cmd_check(int argc, char **argv) {
         NULL,
         NULL};
     bool json = false;
-    int rest = parse_args(&argp, argc, argv, &json);
+    int rest = parse_mixed(&argp, argc, argv, (struct kept[]){{'j', &json, NULL}, {0}});
     if (argc - rest != 1) {
         fail(STATUS_USAGE, "%s; for example: hakmem check 1234",
              argc == rest ? "which process or command? Give a PID or a name" : "one PID or name at a time");

@@ -22,21 +22,6 @@ static const char doc[] =
     "  hakmem options --all\n"
     "  HAKMEM_DECAY=0 hakmem options decay\n";
 
-static error_t parse(int key, char *text, struct argp_state *state) {
-    struct given *g = state->input;
-    (void)text;
-    switch (key) {
-    case 'a':
-        g->all = true;
-        return 0;
-    case 'j':
-        g->json = true;
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
 static json_t *row_json(const struct gate_row *row) {
     struct gate_value v = gate_effective(row, environ);
     json_t *out = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", row->name, "environment",
@@ -94,12 +79,12 @@ static bool wanted(const struct gate_row *row, char **names) {
 }
 
 int cmd_options(int argc, char **argv) {
-    static const struct argp argp = {arguments, parse, "[NAME]...", doc, NULL, NULL, NULL};
+    static const struct argp argp = {arguments, parse_kept, "[NAME]...", doc, NULL, NULL, NULL};
     struct given g = {0};
-    int rest = parse_args(&argp, argc, argv, &g);
+    int rest = parse_mixed(&argp, argc, argv, (struct kept[]){{'a', &g.all, NULL}, {'j', &g.json, NULL}, {0}});
     char **names = argv + rest;
     for (char **n = names; *n; n++) {
-        gate_need("options", *n);
+        gate_need(NULL, *n);
     }
     json_t *list = json_array(), *warnings = json_array();
     for (size_t i = 0; i < gate_row_count; i++) {

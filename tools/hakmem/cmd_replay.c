@@ -31,38 +31,9 @@ static const struct argp_option options[] = {
     {"json", 'j', NULL, 0, "Print JSON", 0},
     {0}};
 
-static error_t replay_option(int key, char *arg, struct argp_state *state) {
-    struct replay_options *o = state->input;
-    switch (key) {
-    case 'l':
-        o->libs = arg;
-        return 0;
-    case 'p':
-        o->process = arg;
-        return 0;
-    case 'a':
-        o->all = true;
-        return 0;
-    case 'n':
-        o->rounds = (unsigned)integer_arg("--rounds", arg, 1, 1000);
-        return 0;
-    case 't':
-        o->timing = true;
-        return 0;
-    case 's':
-        o->scratch = arg;
-        return 0;
-    case 'j':
-        o->json = true;
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
 static const struct argp replay_argp = {
     .options = options,
-    .parser = replay_option,
+    .parser = parse_kept,
     .args_doc = "FILE",
     .doc = "Replay a recording of `hakmem record`: the same threads, the same order across threads, memory touched as "
            "recorded, against one or "
@@ -306,20 +277,17 @@ static int replay_stream(const struct trace_file *f, const struct trace_stream *
 }
 
 int cmd_replay(int argc, char **argv) {
-    struct replay_options o = {.rounds = 3};
+    struct replay_options o = {0};
+    const char *rounds = "3";
     struct trace_file f;
     char why[256];
-    int first = parse_args(&replay_argp, argc, argv, &o), status = STATUS_OK;
-    /* Options may also follow the file: hakmem replay FILE --lib ... */
-    const char *path = first < argc ? argv[first] : NULL;
-    if (path && first + 1 < argc) {
-        argv[first] = argv[0];
-        first += parse_args(&replay_argp, argc - first, argv + first, &o);
-    } else {
-        first++;
-    }
-    if (!path || first != argc)
+    struct kept kept[] = {{'l', NULL, &o.libs},   {'p', NULL, &o.process}, {'a', &o.all, NULL},  {'n', NULL, &rounds},
+                          {'t', &o.timing, NULL}, {'s', NULL, &o.scratch}, {'j', &o.json, NULL}, {0}};
+    int first = parse_mixed(&replay_argp, argc, argv, kept), status = STATUS_OK;
+    o.rounds = (unsigned)integer_arg("--rounds", rounds, 1, 1000);
+    if (first + 1 != argc)
         fail(STATUS_USAGE, "give one recording, for instance: hakmem replay program.hkt --lib libc,hakmem");
+    const char *path = argv[first];
     if (!trace_open(&f, path, why))
         fail(STATUS_FAILED, "%s", why);
     if (!f.end || f.cut_bytes)
@@ -342,5 +310,5 @@ int cmd_replay(int argc, char **argv) {
         json_print(o.all ? out : json_array_get(out, 0));
     json_decref(out);
     trace_close(&f);
-    return output_done() ? status : STATUS_FAILED;
+    return !output_done() ? STATUS_FAILED : interrupted() ? STATUS_SIGNAL + 2 : status;
 }

@@ -23,28 +23,8 @@ static const struct argp_option options[] = {
     {"chart", 'c', "KEY", 0, "Only this chart in the SVG or PNG (ratios, rss, faults, memory, sizes, schemes, ...)", 0},
     {0}};
 
-static error_t report_option(int key, char *arg, struct argp_state *state) {
-    struct report_options *o = state->input;
-    switch (key) {
-    case 'o':
-        o->html = arg;
-        return 0;
-    case 's':
-        o->svg = arg;
-        return 0;
-    case 'p':
-        o->png = arg;
-        return 0;
-    case 'c':
-        o->chart = arg;
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
 static const struct argp report_argp = {.options = options,
-                                        .parser = report_option,
+                                        .parser = parse_kept,
                                         .args_doc = "FILE...",
                                         .doc = "Make one page of results: JSON of `hakmem ab`, `bench`, `trace "
                                                "--json`, `replay --json`, or recordings. The page needs no network, "
@@ -167,14 +147,9 @@ int cmd_report(int argc, char **argv) {
     struct report r = {0};
     struct text page = {0}, picture = {0};
     bool ok = true;
-    int at = 0;
-    for (;;) { /* options may stand between the files */
-        at += parse_args(&report_argp, argc - at, argv + at, &o);
-        if (at >= argc)
-            break;
+    struct kept kept[] = {{'o', NULL, &o.html}, {'s', NULL, &o.svg}, {'p', NULL, &o.png}, {'c', NULL, &o.chart}, {0}};
+    for (int at = parse_mixed(&report_argp, argc, argv, kept); at < argc; at++)
         report_file(&r, argv[at]);
-        argv[at] = argv[0];
-    }
     if (!r.sections)
         fail(STATUS_USAGE, "give results, for instance: hakmem report ab.json -o report.html");
     if (!o.html && !o.svg && !o.png)

@@ -18,29 +18,9 @@ static const struct argp_option options[] = {
     {"json", 'j', NULL, 0, "Print JSON", 0},
     {0}};
 
-static error_t trace_option(int key, char *arg, struct argp_state *state) {
-    struct trace_options *o = state->input;
-    switch (key) {
-    case 'p':
-        o->process = arg;
-        return 0;
-    case 'a':
-        o->all = true;
-        return 0;
-    case 'L':
-        o->list = true;
-        return 0;
-    case 'j':
-        o->json = true;
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
 static const struct argp trace_argp = {
     .options = options,
-    .parser = trace_option,
+    .parser = parse_kept,
     .args_doc = "FILE",
     .doc = "Summarise a recording: sizes, lifetimes, blocks freed by another thread, peak live bytes, and what each "
            "size-class scheme would "
@@ -98,7 +78,9 @@ int cmd_trace(int argc, char **argv) {
     struct trace_options o = {0};
     struct trace_file f;
     char why[256];
-    int first = parse_args(&trace_argp, argc, argv, &o);
+    struct kept kept[] = {
+        {'p', NULL, &o.process}, {'a', &o.all, NULL}, {'L', &o.list, NULL}, {'j', &o.json, NULL}, {0}};
+    int first = parse_mixed(&trace_argp, argc, argv, kept);
     if (first + 1 != argc)
         fail(STATUS_USAGE, "give one recording, for instance: hakmem trace program.hkt");
     if (!trace_open(&f, argv[first], why))

@@ -70,13 +70,14 @@ const char *gate_replaced(const char *name) {
     return NULL;
 }
 
-const struct gate_row *gate_need(const char *option, const char *name) {
+const struct gate_row *gate_need(const char *where, const char *name) {
     const struct gate_row *row = gate_find(name);
     if (row) {
         return row;
     }
+    const char *option = where ? xprintf("%s: ", where) : "";
     if (gate_replaced(name)) {
-        fail(STATUS_USAGE, "%s: option %s is settled and gone: replaced by %s", option, name, gate_replaced(name));
+        fail(STATUS_USAGE, "%soption %s is settled and gone: replaced by %s", option, name, gate_replaced(name));
     }
     const char **names = xmalloc(gate_row_count * sizeof *names);
     for (size_t i = 0; i < gate_row_count; i++) {
@@ -90,10 +91,9 @@ const struct gate_row *gate_need(const char *option, const char *name) {
     lower[n] = 0;
     const char *near = nearest(lower, names, gate_row_count);
     if (near) {
-        fail(STATUS_USAGE, "%s: no option \"%s\"; did you mean \"%s\"? `hakmem options` lists them", option, name,
-             near);
+        fail(STATUS_USAGE, "%sno option \"%s\"; did you mean \"%s\"? `hakmem options` lists them", option, name, near);
     }
-    fail(STATUS_USAGE, "%s: no option \"%s\"; `hakmem options` lists them", option, name);
+    fail(STATUS_USAGE, "%sno option \"%s\"; `hakmem options` lists them", option, name);
 }
 
 static const struct gate_row *variant_find(const char *name) {

@@ -23,8 +23,8 @@ extern const size_t gate_row_count;
 const struct gate_row *gate_find(const char *name);
 /* What replaced an option of an older hakmem, or NULL. */
 const char *gate_replaced(const char *name);
-/* The same, ending the process with the nearest name, or with what replaced it; option is where the name was given ("--set"). */
-const struct gate_row *gate_need(const char *option, const char *name);
+/* The same, ending the process with the nearest name, or with what replaced it; where is the option that it was given to ("--set"), NULL: none. */
+const struct gate_row *gate_need(const char *where, const char *name);
 
 /* The number that text stands for, by the library's own rules. On failure *why says what is expected. */
 bool gate_parse(const struct gate_row *row, const char *text, uint64_t *value, const char **why);

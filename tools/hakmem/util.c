@@ -266,12 +266,35 @@ void interrupt_catch(void) {
 
 bool interrupted(void) { return interrupt_seen != 0; }
 
-int parse_args(const struct argp *argp, int argc, char **argv, void *input) {
+static int parse_flags(const struct argp *argp, int argc, char **argv, unsigned flags, void *input) {
     int rest = argc;
     argp_err_exit_status = STATUS_USAGE;
-    error_t error = argp_parse(argp, argc, argv, ARGP_IN_ORDER, &rest, input);
+    error_t error = argp_parse(argp, argc, argv, flags, &rest, input);
     if (error) {
         fail(STATUS_USAGE, "%s", strerror(error));
     }
     return rest;
+}
+
+int parse_args(const struct argp *argp, int argc, char **argv, void *input) {
+    return parse_flags(argp, argc, argv, ARGP_IN_ORDER, input);
+}
+
+int parse_mixed(const struct argp *argp, int argc, char **argv, void *input) {
+    return parse_flags(argp, argc, argv, 0, input);
+}
+
+error_t parse_kept(int key, char *text, struct argp_state *state) {
+    for (const struct kept *k = state->input; k->key; k++) {
+        if (k->key == key) {
+            if (k->flag) {
+                *k->flag = true;
+            }
+            if (k->text) {
+                *k->text = text;
+            }
+            return 0;
+        }
+    }
+    return ARGP_ERR_UNKNOWN;
 }

@@ -90,6 +90,16 @@ bool interrupted(void);
  * Returns the index in argv of the first argument left over. */
 int parse_args(const struct argp *argp, int argc, char **argv, void *input);
 
+/* The same for verbs that run no command: options may stand anywhere, as they do in `hakmem options decay --json`. */
+int parse_mixed(const struct argp *argp, int argc, char **argv, void *input);
+/* A parser for options that do no more than set a flag or keep a text; its input is an array of these, ended by a key of 0. */
+struct kept {
+    int key;
+    bool *flag;
+    const char **text;
+};
+error_t parse_kept(int key, char *text, struct argp_state *state);
+
 /* The verbs. Each gets argv[0] = "hakmem VERB" and returns the exit status. */
 int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);
