@@ -125,7 +125,7 @@ static void section_ab(struct section *s, const json_t *doc) {
     const char *part;
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)gap, part, value) {
-        char *name = xprintf("gap to libc, %s: %s", part, string(value, "text"));
+        char *name = xprintf("gap, %s: %s", part, string(value, "name"));
         chart_row(c, name, 0, 1 + number(value, "change"), 1 + number(value, "low"), 1 + number(value, "high"),
                   string(value, "finding"));
         free(name);
@@ -171,8 +171,9 @@ static void section_bench(struct section *s, const json_t *doc) {
         char *title = xprintf("Each bench's %s relative to libc", bench_measure(string(row, "measure")));
         c = at < s->charts ? s->chart[at] : section_chart(s, CHART_DOTS, UNIT_RATIO, string(row, "measure"), title);
         free(title);
-        chart_text(c, "Ratio with its 95 % interval; 1 is libc, left is less. libc' is libc again: what no difference "
-                      "looks like.");
+        chart_text(c,
+                   "Ratio with its 95 % interval, of fewer than six rounds their whole range; 1 is libc, left is less. "
+                   "libc' is libc again: what no difference looks like.");
         c->row_name = "Bench";
         char *name = xprintf("%s %s", string(row, "bench"), string(row, "case"));
         for (size_t k = 0; k < json_array_size(ratios); k++) {

@@ -18,14 +18,39 @@ _hakmem_command() {
 
 _hakmem_gates() { hakmem options 2>/dev/null | grep -o '^[a-z_][a-z_0-9]*'; }
 
+# The words that an option may be; of a number none.
+_hakmem_values() { hakmem options "$1" 2>/dev/null | grep -oE '[a-z0-9]+(\|[a-z0-9]+)+' | head -n 1 | tr '|' ' '; }
+
+_hakmem_verbs() { hakmem --help 2>/dev/null | sed -n 's/^  \([a-z]*\)  .*/\1/p'; }
+
+# Names or files behind the last comma, A,B,...
+_hakmem_libraries() {
+    local word=$1 done=
+    [[ $word == *,* ]] && done=${word%,*},
+    COMPREPLY=($(compgen -P "$done" -W "hakmem libc mimalloc jemalloc tcmalloc snmalloc rpmalloc tbbmalloc" -- "${word##*,}"))
+    [[ $done ]] || COMPREPLY+=($(compgen -f -- "$word"))
+}
+
 _hakmem() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]}
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        COMPREPLY=($(compgen -W "$(hakmem --help 2>/dev/null | sed -n 's/^  \([a-z]*\)  .*/\1/p') --help --version" -- "$word"))
+        COMPREPLY=($(compgen -W "$(_hakmem_verbs) --help --version" -- "$word"))
         return
     fi
     _hakmem_command && return
+    # readline makes words of its own of what stands around a "=": --set thp = al, --lib = mi
+    if [[ $word == "=" || $before == "=" ]]; then
+        local at=$((COMP_CWORD - 1))
+        [[ $word == "=" ]] && word= || at=$((COMP_CWORD - 2))
+        before=${COMP_WORDS[at]}
+        case ${COMP_WORDS[at - 1]} in
+        --set | --vs | --gate)
+            COMPREPLY=($(compgen -W "$(_hakmem_values "$before")" -- "$word"))
+            return
+            ;;
+        esac
+    fi
     case $before in
     --set | --vs | --gate)
         COMPREPLY=($(compgen -W "$(_hakmem_gates)" -S = -- "$word"))
@@ -37,19 +62,28 @@ _hakmem() {
         return
         ;;
     --lib)
-        COMPREPLY=($(compgen -W "hakmem libc mimalloc jemalloc tcmalloc snmalloc rpmalloc tbbmalloc" -f -- "$word"))
+        _hakmem_libraries "$word"
         return
         ;;
-    -o | --stdin | --json-file | show)
+    --chart)
+        COMPREPLY=($(compgen -W "ratios rss faults memory sizes schemes" -- "$word"))
+        return
+        ;;
+    --scratch)
+        COMPREPLY=($(compgen -d -- "$word"))
+        return
+        ;;
+    -o | --output | --svg | --png | --stdin | show)
         COMPREPLY=($(compgen -f -- "$word"))
         return
         ;;
     esac
     if [[ $word == -* ]]; then
-        COMPREPLY=($(compgen -W "$(hakmem "$verb" --help 2>/dev/null | grep -oE -- '--[a-z-]+' | sort -u)" -- "$word"))
+        COMPREPLY=($(compgen -W "$(hakmem "$verb" --help 2>/dev/null | grep -oE -- '^ +(-[a-zA-Z?], )?--[a-z-]+' | grep -oE -- '--[a-z-]+')" -- "$word"))
         return
     fi
     case $verb in
+    help) COMPREPLY=($(compgen -W "$(_hakmem_verbs)" -- "$word")) ;;
     options) COMPREPLY=($(compgen -W "$(_hakmem_gates)" -- "$word")) ;;
     check) COMPREPLY=($(compgen -c -- "$word") $(compgen -W "$(cd /proc && echo [1-9]*)" -- "$word")) ;;
     bench) COMPREPLY=($(compgen -W "notes micro macro all $(hakmem bench --list 2>/dev/null | tail -n +2)" -- "$word")) ;;
