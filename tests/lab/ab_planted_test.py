@@ -10,6 +10,12 @@ SAME = lab("planted_same.so")
 class Planted(LabTest):
     """The two regressions that must be found; tests/lab/planted.py has the long form."""
 
+    def found(self, d, name):
+        """10 % was planted in each op. How near it is found depends on what else the machine does: planted.py looks at that on a quiet one."""
+        m = next(m for m in d["measures"] if m["name"] == name)
+        self.assertEqual(m["finding"], "worse")
+        self.assertTrue(0.05 < m["change"] < 0.2, m)
+
     def test_instructions(self):
         libs = f"{SAME},{lab('planted_instructions.so')}"
         d = self.json("ab", "--lib", libs, "--count-only", "--json", "--", WORK, 10000, status=3)
@@ -24,15 +30,15 @@ class Planted(LabTest):
 
     def test_time(self):
         libs = f"{SAME},{lab('planted_time.so')}"
-        d = self.json("ab", "--lib", libs, "--primary", "cpu", "--budget", "15", "--json", "--", WORK, 40000, status=3)
+        d = self.json("ab", "--lib", libs, "--primary", "cpu", "--budget", "15", "--json", "--", WORK, 200000, status=3)
         self.assertEqual(d["verdict"]["word"], "NO-GO")
-        self.assertTrue(0.05 < [m for m in d["measures"] if m["name"] == "cpu"][0]["change"] < 0.16)
+        self.found(d, "cpu")
 
     def test_time_that_the_program_prints(self):
         libs = f"{SAME},{lab('planted_time.so')}"
         d = self.json("ab", "--lib", libs, "--metric", "ns: ([0-9.]+)", "--lower", "--budget", "15", "--json", "--", WORK, 40000, status=3)
         self.assertEqual((d["verdict"]["word"], d["verdict"]["measure"]), ("NO-GO", "metric"))
-        self.assertTrue(0.05 < [m for m in d["measures"] if m["name"] == "metric"][0]["change"] < 0.16)
+        self.found(d, "metric")
 
 
 if __name__ == "__main__":
