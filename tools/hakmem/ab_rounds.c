@@ -172,15 +172,22 @@ static bool compare(const struct ab *ab, struct rounds *r) {
     for (size_t a = 0; a < ab->arms; a++) {
         arms[a] = &ab->arm[a];
     }
-    for (;;) {
+    for (size_t look = 0;;) {
         if (!run_block(ab, r, COMPARE, &r->compare, arms, ab->arms)) {
             return false;
         }
         if (r->compare.count < ab->pairs) {
             continue;
         }
-        if (ab_width(ab, r) <= ab->precision) {
-            r->stopped = "the interval is narrow enough";
+        if (r->compare.count >= look) {
+            if (ab_width(ab, r) <= ab->precision) {
+                r->stopped = "the interval is narrow enough";
+                return true;
+            }
+            look = r->compare.count + r->compare.count / 20; /* the look itself takes time */
+        }
+        if (r->compare.count >= AB_MOST_PAIRS && r->compare.count >= ab->pairs) {
+            r->stopped = "more pairs would tell no more";
             return true;
         }
         if (now_seconds() - r->began >= ab->budget) {
