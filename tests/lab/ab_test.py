@@ -285,6 +285,12 @@ class Trouble(LabTest):
         shown, _ = self.tool("ab", "show", record)
         self.assertEqual(shown, out.replace(f"recorded in {record}\n", ""))
 
+    def test_no_place_for_the_record(self):
+        out, err = self.tool("ab", "--lib", "libc,libc", *QUICK, "--", WORK, 100, status=4, env=self.environment(XDG_STATE_HOME="/dev/null"))
+        self.assertIn("no place for the record", err)
+        self.assertIn("-o", err)
+        self.assertNotIn("recorded in", out)
+
     def test_show(self):
         out, _ = self.tool("ab", "--lib", "libc,libc", *QUICK, "--", WORK, 100, status=4)
         shown, _ = self.tool("ab", "show")

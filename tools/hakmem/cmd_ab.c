@@ -329,6 +329,10 @@ int cmd_ab(int argc, char **argv) {
         check_output(ab.output);
     }
     char *path = ab.output ? ab.output : default_output();
+    if (!path) {
+        warn("there is no place for the record (XDG_STATE_HOME, or ~/.local/state): %s; give one with -o",
+             strerror(errno));
+    }
     json_t *machine = machine_facts();
     interrupt_catch();
     struct rounds r;
