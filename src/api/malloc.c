@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <string.h>
 
+enum { APPEND_MIN = 128, APPEND_STEP = 16, APPEND_SHARE = 32 };
+
 HAK_EXPORT void *HAK_API(malloc)(size_t n) { return hak_malloc_hot(n); }
 
 HAK_EXPORT void HAK_API(free)(void *p) { hak_free_hot(p); }
@@ -53,6 +55,11 @@ static void *copy_to_new(void *p, size_t old, size_t n) {
     return q;
 }
 
+/* What grows by a little more than it has will do so again: it gets a fourth more, so that it is not copied for each class on its way. */
+static bool is_append(size_t old, size_t n) {
+    return old >= APPEND_MIN && n > old && n - old <= hak_max(APPEND_STEP, old / APPEND_SHARE);
+}
+
 /* Large, huge, libc's or nobody's. */
 HAK_COLD static void *realloc_cold(void *p, size_t n) {
     if (n > PTRDIFF_MAX) {
@@ -83,7 +90,8 @@ HAK_EXPORT void *HAK_API(realloc)(void *p, size_t n) {
         return p;
     }
     door_check_start(p, "realloc"); /* a copy of the wrong bytes cannot be undone */
-    return copy_to_new(p, old, n);
+    void *q = HAK_UNLIKELY(is_append(old, n)) ? copy_to_new(p, old, old + old / 4) : 0;
+    return q ? q : copy_to_new(p, old, n);
 }
 
 HAK_EXPORT void *HAK_API(reallocarray)(void *p, size_t count, size_t size) {
