@@ -43,16 +43,25 @@ static void unlink_block(struct heap *h, uint32_t unit) {
     hak_lock_drop(&h->lock);
 }
 
+/* Under a limit what the arena has is not there for mappings: a huge block that gets none may find a place among the free units. */
+static bool arena_may_have(size_t n) {
+    size_t units = hak_load_rlx(&hak_arena.limit), busy = span_used();
+    return units > busy && n >> HAK_UNIT_SHIFT < units - busy;
+}
+
 void *large_alloc(size_t n, size_t align, uint32_t heap, bool *zeroed) {
-    if (n > HAK_HUGE_MIN || align > HAK_SUPER) {
-        *zeroed = true;
-        return huge_alloc(n, align, heap, zeroed);
+    bool huge = n > HAK_HUGE_MIN || align > HAK_SUPER;
+    void *p = huge ? huge_alloc(n, align, heap, zeroed) : 0;
+    if (p || (huge && (align > HAK_SUPER || !arena_may_have(n)))) {
+        return p;
     }
     uint32_t units = units_of(n ? n : 1);
     uint32_t align_units = align > HAK_UNIT ? (uint32_t)(align >> HAK_UNIT_SHIFT) : 1;
     uint32_t u = span_alloc(units, align_units, zeroed);
+    if (!u && huge) {
+        return 0;
+    }
     if (!u) {
-        *zeroed = true;
         return huge_alloc(n, align, heap, zeroed); /* the arena is out: the kernel may still have a place */
     }
     hak_arena.slabs[u] = (struct slab){.cls = HAK_CLASS_LARGE, .bucket = SLAB_UNLISTED, .large_units = units};

@@ -114,6 +114,33 @@ static void refusals(void **state) {
     assert_int_equal(span_used(), 0);
 }
 
+/* No mapping can be had (a limit on address space, and the arena has it all): a huge block comes from the free units, but never by growth. */
+static void huge_in_arena(void **state) {
+    (void)state;
+    bool zeroed;
+    char *keep[4], *p;
+    for (unsigned i = 0; i < COUNT(keep); i++) {
+        keep[i] = large_alloc((size_t)40 << 20, 1, 0, &zeroed);
+        assert_non_null(keep[i]);
+    }
+    size_t limit = hak_arena.limit;
+    os_fault_break(OS_MAP, true);
+    assert_null(large_alloc((size_t)100 << 20, 1, 0, &zeroed));
+    for (unsigned i = 0; i < COUNT(keep); i++) {
+        assert_true(large_free(unit(keep[i])));
+    }
+    p = large_alloc((size_t)100 << 20, 1, 0, &zeroed);
+    assert_non_null(p);
+    assert_int_equal(large_size(unit(p)), (size_t)100 << 20);
+    assert_null(large_alloc((size_t)1 << 40, 1, 0, &zeroed));
+    assert_null(large_alloc((size_t)100 << 20, 1, 0, &zeroed));
+    assert_int_equal(hak_arena.limit, limit);
+    os_fault_break(OS_MAP, false);
+    unit_verify();
+    assert_true(large_free(unit(p)));
+    unit_verify();
+}
+
 /* Zeroes a block of which every step-th page is in memory and holds something; returns the bytes that went back to the kernel. */
 static size_t zeroed_by_purge(size_t n, size_t step) {
     bool zeroed;
@@ -154,7 +181,8 @@ static void zeroing(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(sizes), cmocka_unit_test(resize), cmocka_unit_test(heap_end),
-                                       cmocka_unit_test(refusals), cmocka_unit_test(zeroing)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(sizes),         cmocka_unit_test(resize),
+                                       cmocka_unit_test(heap_end),      cmocka_unit_test(refusals),
+                                       cmocka_unit_test(huge_in_arena), cmocka_unit_test(zeroing)};
     return cmocka_run_group_tests(tests, setup, 0);
 }
