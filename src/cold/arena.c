@@ -3,9 +3,10 @@
  *   | <- supers, map -> | <- purged, slabs -> | bits -> | units ...        one reservation; each part is committed as units grow
  *
  * Owns       hak_arena.{base,limit,map,slabs,bits,purged,supers}        Never touches  their contents
- * Threads    arena_grow: one at a time, by span.c's claim
+ * Threads    arena_grow, arena_shed: one at a time, by span.c's claim
  * Invariant  every side array is usable for each unit below limit
  * Under RLIMIT_AS nothing is reserved: the parts are mapped where they will be needed, in a part of the address space that nobody else uses.
+ * Where the limit comes later, what is not used yet is given up, and mapped where needed from then on.
  * Gate       arena_max            Test  unit/arena, stress/limits */
 #include "cold/arena.h"
 #include "base/atomic.h"
@@ -32,7 +33,7 @@ static struct part {
                   {.each = {0, SLAB_WORDS * sizeof(uint64_t)}},
                   {.each = {0, HAK_UNIT}}};
 _Static_assert(sizeof(struct super) <= (size_t)HAK_SUPER_UNITS, "a byte a unit holds the supers");
-static bool reserved;
+static bool reserved; /* atomic: cleared once */
 
 static const size_t step_min = (size_t)4 << 20, step_max = (size_t)64 << 20;
 
@@ -67,7 +68,7 @@ static bool reserve(size_t size) {
         return false;
     }
     place(at);
-    reserved = true;
+    hak_store_rlx(&reserved, true);
     return true;
 }
 
@@ -101,7 +102,9 @@ bool arena_init(void) {
     return false;
 }
 
-static bool commit(char *from, size_t len) { return !(reserved ? os_commit(from, len) : os_map_at(from, len)); }
+static bool commit(char *from, size_t len) {
+    return !(hak_load_rlx(&reserved) ? os_commit(from, len) : os_map_at(from, len));
+}
 
 static bool extend(struct part *p, size_t units) {
     size_t below = units * p->each[0], above = hak_align_up(units * p->each[1] + p->skew, HAK_UNIT);
@@ -154,9 +157,25 @@ size_t arena_grow(size_t units) {
     return step;
 }
 
+static bool unmap(char *from, char *to) { return from == to || os_unmap(from, (size_t)(to - from)) == 0; }
+
+/* The units first: all but a thousandth. When even they stay, nothing has changed. */
+void arena_shed(void) {
+    if (!hak_load_rlx(&reserved) || os_limit_as() == SIZE_MAX) {
+        return;
+    }
+    for (struct part *p = parts + PARTS; p-- > parts;) {
+        if (!unmap(p->anchor + p->done[1], p->anchor + p->room[1]) && p == parts + UNITS) {
+            return;
+        }
+        unmap(p->anchor - p->room[0], p->anchor - p->done[0]);
+        hak_store_rlx(&reserved, false);
+    }
+}
+
 size_t arena_retained(void) {
     size_t n = 0;
-    for (int i = 0; reserved && i < PARTS; i++) {
+    for (int i = 0; hak_load_rlx(&reserved) && i < PARTS; i++) {
         n += parts[i].room[0] - hak_load_rlx(&parts[i].done[0]) + parts[i].room[1] - hak_load_rlx(&parts[i].done[1]);
     }
     return n;
@@ -168,6 +187,6 @@ bool arena_holds(const void *p) {
         return false;
     }
     uintptr_t start = (uintptr_t)(parts[0].anchor - parts[0].room[0]);
-    uintptr_t end = (uintptr_t)last->anchor + (reserved ? last->room[1] : hak_load_rlx(&last->done[1]));
+    uintptr_t end = (uintptr_t)last->anchor + (hak_load_rlx(&reserved) ? last->room[1] : hak_load_rlx(&last->done[1]));
     return (uintptr_t)p >= start && (uintptr_t)p < end;
 }

@@ -28,5 +28,7 @@ HAK_HIDDEN bool door_libc_owns(void *p, const char *function);
 /* The caller's caches go back: hak_thread_idle(), malloc_trim(). */
 HAK_HIDDEN void door_flush(void);
 HAK_HIDDEN size_t door_trim(size_t keep);
+/* os_limit(), and what a limit on this process's address space asks of us. 0 or -errno. */
+HAK_HIDDEN int door_limit(int pid, int resource, const void *set, void *old);
 
 #endif

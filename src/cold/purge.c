@@ -94,6 +94,7 @@ void purge_trade(uint32_t units) {
 size_t purge_all(size_t keep) {
     struct decay_walk all = {.before = DECAY_ANY_AGE, .looks = UINT32_MAX, .slabs = UINT32_MAX};
     size_t done = decay_step(&all);
+    span_shed();
     return done + purge_spans(UINT32_MAX, keep >> HAK_UNIT_SHIFT, SIZE_MAX) + (keep ? 0 : huge_purge(UINT32_MAX));
 }
 

@@ -26,7 +26,8 @@ HAK_HIDDEN void purge_trade(uint32_t units);
 HAK_HIDDEN size_t purge_trade_due(struct heap *h);
 /* Gives back about bytes of idle pages of the heap's slabs. No lock held. */
 HAK_HIDDEN void purge_trade_pages(struct heap *h, size_t bytes);
-/* Purges free spans and free pages of partial slabs, but keep bytes; returns the bytes given back. Any thread, no lock held. */
+/* Purges free spans and free pages of partial slabs, but keep bytes; returns the bytes given back. Gives up the reservation under an RLIMIT_AS
+ * that came after start. Any thread, no lock held. */
 HAK_HIDDEN size_t purge_all(size_t keep);
 
 #endif

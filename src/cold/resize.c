@@ -11,6 +11,7 @@
 #include "cold/large.h"
 #include "cold/purge.h"
 #include "cold/slab.h"
+#include "cold/span.h"
 #include "cold/thread.h"
 #include "layout/lookup.h"
 #include "os/os.h"
@@ -91,6 +92,16 @@ void door_flush(void) {
         thread_flush(t, t->heap);
         t->busy--;
     }
+}
+
+int door_limit(int pid, int resource, const void *set, void *old) {
+    int err = os_limit(pid, resource, set, old);
+    if (!err && set && !hak_tls.busy && hak_load_acq(&hak_mode) == HAK_MODE_ON) { /* acq: pairs with hak_start() */
+        hak_tls.busy++;
+        span_shed();
+        hak_tls.busy--;
+    }
+    return err;
 }
 
 size_t door_trim(size_t keep) {

@@ -222,16 +222,34 @@ static void add_supers(uint32_t units, enum thp_kind huge) {
     nsupers += units / S;
 }
 
-/* Central lock held, and again on return; given up in between. */
-static bool grow_locked(uint32_t units) {
-    if (growing) {   /* somebody else's growth may be all we need */
+/* Central lock held, and again on return; given up in between. False: somebody else has the claim, or had it. */
+static bool claim_growth_locked(void) {
+    if (growing) {
         growing = 2; /* somebody waits */
         hak_lock_drop(&lock);
         os_wait(&growing, 2, 10);
         hak_lock_take(&lock);
-        return true;
+        return false;
     }
     growing = 1;
+    return true;
+}
+
+static void end_growth_locked(void) {
+    bool waited = growing == 2;
+    growing = 0;
+    hak_lock_drop(&lock);
+    if (waited) {
+        os_wake(&growing);
+    }
+    hak_lock_take(&lock);
+}
+
+/* Central lock held, and again on return; given up in between. */
+static bool grow_locked(uint32_t units) {
+    if (!claim_growth_locked()) { /* somebody else's growth may be all we need */
+        return true;
+    }
     hak_lock_drop(&lock);
     enum thp_kind huge = THP_NONE;
     size_t first = hak_arena.limit, got = arena_grow(units);
@@ -240,14 +258,19 @@ static bool grow_locked(uint32_t units) {
     }
     hak_lock_take(&lock);
     add_supers((uint32_t)got, huge);
-    bool waited = growing == 2;
-    growing = 0;
-    hak_lock_drop(&lock);
-    if (waited) {
-        os_wake(&growing);
-    }
-    hak_lock_take(&lock);
+    end_growth_locked();
     return got != 0;
+}
+
+void span_shed(void) {
+    hak_lock_take(&lock);
+    while (!claim_growth_locked()) {
+    }
+    hak_lock_drop(&lock);
+    arena_shed();
+    hak_lock_take(&lock);
+    end_growth_locked();
+    hak_lock_drop(&lock);
 }
 
 static bool too_much_unused(void) {

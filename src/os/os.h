@@ -36,8 +36,10 @@ HAK_HIDDEN int os_huge(void *p, size_t len, bool on);
  * bytes. Reads files: once in a process' life. Fails where it does not say. */
 HAK_HIDDEN int os_huge_sizes(size_t *asked, size_t *always);
 HAK_HIDDEN int os_seal(void *p, size_t len, bool read_only);
-HAK_HIDDEN uint64_t os_now_ms(void);                    /* monotonic */
-HAK_HIDDEN size_t os_limit_as(void);                    /* RLIMIT_AS, SIZE_MAX if none */
+HAK_HIDDEN uint64_t os_now_ms(void); /* monotonic */
+HAK_HIDDEN size_t os_limit_as(void); /* RLIMIT_AS, SIZE_MAX if none */
+HAK_HIDDEN int os_limit(int pid, int resource, const void *set,
+                        void *old);                     /* prlimit(2); set and old: struct rlimit, or NULL */
 HAK_HIDDEN bool os_secure(void);                        /* AT_SECURE: the environment is not to be believed */
 HAK_HIDDEN uint64_t os_random(void);                    /* 64 bits, for address placement only */
 HAK_HIDDEN char **os_environment(void);                 /* NULL-terminated; never NULL */

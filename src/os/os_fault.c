@@ -203,6 +203,10 @@ int os_seal(void *p, size_t len, bool read_only) {
 
 uint64_t os_now_ms(void) { return hak_load_rlx(&knob.clock); }
 size_t os_limit_as(void) { return knob.limit; }
+int os_limit(int pid, int resource, const void *set, void *old) {
+    int saved = errno;
+    return result((int)syscall(SYS_prlimit64, pid, resource, set, old), saved);
+}
 bool os_secure(void) { return knob.secure; }
 uint64_t os_random(void) { return UINT64_C(0x123456789abcdef); }
 char **os_environment(void) { return knob.environment ? knob.environment : no_environment; }

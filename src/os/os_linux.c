@@ -182,6 +182,11 @@ size_t os_limit_as(void) {
     return rc || r.rlim_cur == RLIM_INFINITY ? SIZE_MAX : (size_t)r.rlim_cur;
 }
 
+int os_limit(int pid, int resource, const void *set, void *old) {
+    int saved = errno;
+    return result((int)syscall(SYS_prlimit64, pid, resource, set, old), saved);
+}
+
 bool os_secure(void) { return getauxval(AT_SECURE) != 0; }
 
 uint64_t os_random(void) {

@@ -72,6 +72,28 @@ static void limited(void) {
     CHECK(arena_grow(20000) == 0); /* over the limit */
 }
 
+/* The limit comes after the start: the reservation goes, and the arena grows on without it. */
+static void limited_late(void) {
+    CHECK(arena_init() && arena_grow(1) > 0);
+    arena_shed();
+    CHECK(arena_retained() > 0 && os_fault_count(OS_UNMAP) == 0); /* no limit, nothing to do */
+    os_fault_limit_as((size_t)1 << 30);
+    os_fault_break(OS_UNMAP, true);
+    arena_shed();
+    os_fault_break(OS_UNMAP, false);
+    CHECK(arena_retained() > 0 && arena_grow(1) > 0); /* refused: all is as it was */
+    arena_shed();
+    CHECK(arena_retained() == 0 && !arena_holds(unit_address(hak_arena.limit + 10 * HAK_SUPER_UNITS)));
+    side_arrays_work();
+    unsigned unmaps = os_fault_count(OS_UNMAP);
+    for (int i = 0; i < 10; i++) {
+        CHECK(arena_grow(100) >= 100);
+        side_arrays_work();
+    }
+    arena_shed();
+    CHECK(os_fault_count(OS_UNMAP) == unmaps);
+}
+
 static void shrinks_to_fit(void) {
     os_fault_refuse(1, false);
     CHECK(arena_init());
@@ -139,6 +161,7 @@ static void test_limited(void **state) {
     }
 CASE(grows)
 CASE(grows_until_full)
+CASE(limited_late)
 CASE(shrinks_to_fit)
 CASE(nothing_fits)
 CASE(refused)
@@ -148,7 +171,8 @@ CASE(large_pages)
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_grows),        cmocka_unit_test(test_grows_until_full),
                                        cmocka_unit_test(test_limited),      cmocka_unit_test(test_shrinks_to_fit),
-                                       cmocka_unit_test(test_nothing_fits), cmocka_unit_test(test_refused),
-                                       cmocka_unit_test(test_small_step),   cmocka_unit_test(test_large_pages)};
+                                       cmocka_unit_test(test_limited_late), cmocka_unit_test(test_nothing_fits),
+                                       cmocka_unit_test(test_refused),      cmocka_unit_test(test_small_step),
+                                       cmocka_unit_test(test_large_pages)};
     return RUN(tests);
 }

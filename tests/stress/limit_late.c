@@ -1,0 +1,82 @@
+/* limit_late.c : a program that limits its own address space after it has allocated, as scripts and judges of other programs' memory do: its
+ * own mappings and threads work as without us, memory is served up to the limit, what lived before is whole.
+ * usage: limit_late set|pr|unseen      by setrlimit(), prlimit(), or the system call, which the library does not see */
+#include "alloc.h"
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+enum { EARLY = 2000, BLOCKS = 200000, SIZE = 5000 };
+static const size_t limit = (size_t)1 << 30;
+
+static struct stress_block early[EARLY], *block;
+
+static int set_limit(const char *how) {
+    const struct rlimit r = {limit, RLIM_INFINITY};
+    return strcmp(how, "set") == 0  ? setrlimit(RLIMIT_AS, &r)
+           : strcmp(how, "pr") == 0 ? prlimit(0, RLIMIT_AS, &r, NULL)
+                                    : (int)syscall(SYS_prlimit64, 0, RLIMIT_AS, &r, NULL);
+}
+
+/* Blocks until there is no more; how many. */
+static size_t fill(size_t size) {
+    size_t n = 0;
+    for (void *p; n < BLOCKS && (p = malloc(size)) != NULL; n++) {
+        block[n] = stress_take(p, size, n);
+    }
+    CHECK(n == BLOCKS || errno == ENOMEM);
+    return n;
+}
+
+static void empty(size_t n) {
+    while (n) {
+        stress_free(&block[--n]);
+    }
+}
+
+static void *in_thread(void *arg) {
+    (void)arg;
+    size_t n = fill(SIZE);
+    CHECK(n * SIZE > limit / 2);
+    empty(n);
+    return NULL;
+}
+
+int main(int argc, char **argv) {
+    check_start();
+    REQUIRE(argc == 2);
+    block = mmap(NULL, BLOCKS * sizeof *block, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    REQUIRE(block != MAP_FAILED);
+    uint64_t seed = 3;
+    for (size_t i = 0; i < EARLY; i++) {
+        size_t n = stress_size(&seed);
+        early[i] = stress_take(malloc(n), n, i);
+    }
+    REQUIRE(set_limit(argv[1]) == 0);
+    if (strcmp(argv[1], "unseen") == 0) { /* seen at the first call that gets nothing, if not before */
+        free(malloc((size_t)100 << 20));
+    }
+    CHECK(stress_status("VmSize:") < limit);
+    void *own = mmap(NULL, (size_t)64 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(own != MAP_FAILED);
+    for (int i = 0; i < 2; i++) {
+        pthread_join(stress_start(in_thread, NULL), NULL);
+    }
+    void *large = malloc((size_t)200 << 20); /* the limit holds for the whole: caches give way */
+    CHECK(large != NULL);
+    free(large);
+    empty(fill(3000000));
+    CHECK(malloc(limit) == NULL && errno == ENOMEM);
+    for (size_t i = 0; i < EARLY; i++) {
+        stress_free(&early[i]);
+    }
+    struct rlimit back = {RLIM_INFINITY, RLIM_INFINITY};
+    CHECK(setrlimit(RLIMIT_AS, &back) == 0);
+    own = malloc(limit);
+    CHECK(own != NULL);
+    free(own);
+    size_t n = fill(SIZE);
+    CHECK(n == BLOCKS);
+    empty(n);
+    return check_done();
+}
