@@ -8,6 +8,7 @@
 #include "base/names.h"
 #include "cold/door.h"
 #include "cold/foreign.h"
+#include "hot/free_hot.h"
 #include "hot/malloc_hot.h"
 #include "layout/lookup.h"
 #include <errno.h>
@@ -40,6 +41,10 @@ void *aligned_new(size_t align, size_t n) {
     } else if (n <= HAK_MEDIUM_MAX && align <= HAK_UNIT) {
         unsigned c = aligned_class(align, n);
         p = c < HAK_CLASSES ? hak_pop_hot(hak_class[c].size, c, hak_tls_here()) : 0;
+        if (HAK_UNLIKELY(((uintptr_t)p & (align - 1)) != 0)) { /* of no slab: a mapping, or the emergency pool's */
+            hak_free_hot(p);
+            p = 0;
+        }
     }
     if (!p) {
         bool zeroed;

@@ -99,7 +99,7 @@ HAK_COLD static void *malloc_without_heap(size_t n, size_t cls) {
 void *door_malloc(size_t n, size_t cls) {
     struct thread_cache *t = &hak_tls;
     if (HAK_UNLIKELY(t->busy)) {
-        return emergency_alloc(n);
+        return emergency_alloc(n, 1);
     }
     struct heap *h = heap_here(t);
     if (HAK_UNLIKELY(cls == HAK_CLASS_CLOSED)) {
@@ -135,7 +135,7 @@ void *door_large(size_t n, size_t align, bool *zeroed) {
     struct thread_cache *t = &hak_tls;
     *zeroed = false;
     if (HAK_UNLIKELY(n > PTRDIFF_MAX || t->busy)) {
-        return 0;
+        return emergency_alloc(n, align);
     }
     struct heap *h = heap_here(t);
     if (hak_load_acq(&hak_mode) == HAK_MODE_LIBC) {

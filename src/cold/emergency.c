@@ -12,19 +12,21 @@ static char pool[POOL] HAK_ALIGNED(64);
 /* atomic: live blocks << 32 | bytes used. One word, so that "the last one is gone" and "start over" are one step. */
 static uint64_t state;
 
-void *emergency_alloc(size_t n) {
-    if (n > POOL / 2) {
+void *emergency_alloc(size_t n, size_t align) {
+    if (n > POOL / 2 || align > POOL / 2) {
         return 0;
     }
-    uint64_t old = hak_load_rlx(&state), want = hak_align_up(n, 16) + HEADER;
+    uint64_t old = hak_load_rlx(&state), end;
+    char *p;
     do {
-        if ((old & 0xffffffff) + want > POOL) {
+        p = (char *)hak_align_up((uintptr_t)pool + (old & 0xffffffff) + HEADER, hak_max(align, HEADER));
+        end = (uint64_t)(p - pool) + hak_align_up(n, HEADER);
+        if (end > POOL) {
             return 0;
         }
-    } while (!hak_cas_ar(&state, &old, old + want + (UINT64_C(1) << 32))); /* ar: pairs with emergency_free() */
-    char *at = pool + (old & 0xffffffff);
-    memcpy(at, &n, sizeof n);
-    return memset(at + HEADER, 0, n);
+    } while (!hak_cas_ar(&state, &old, ((old >> 32) + 1) << 32 | end)); /* ar: pairs with emergency_free() */
+    memcpy(p - HEADER, &n, sizeof n);
+    return memset(p, 0, n);
 }
 
 bool emergency_holds(const void *p) { return (size_t)((const char *)p - pool) < POOL; }

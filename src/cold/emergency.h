@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A 16-byte aligned zeroed block, or NULL when the pool is used up. Any thread, lock-free, async-signal-safe. */
-HAK_HIDDEN void *emergency_alloc(size_t n);
+/* A zeroed block at a multiple of align, a power of two, and of 16; NULL when the pool is used up. Any thread, lock-free, async-signal-safe. */
+HAK_HIDDEN void *emergency_alloc(size_t n, size_t align);
 HAK_HIDDEN bool emergency_holds(const void *p);
 HAK_HIDDEN void emergency_free(void *p);
 HAK_HIDDEN size_t emergency_size(const void *p);

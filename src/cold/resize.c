@@ -60,7 +60,7 @@ bool door_libc_owns(void *p, const char *function) {
 
 void *door_resize(void *p, size_t n) {
     uint32_t word = hak_word_hot(p);
-    if (n > PTRDIFF_MAX) {
+    if (n > PTRDIFF_MAX || hak_tls.busy) { /* a signal handler's: a lock may be held */
         return 0;
     }
     hak_tls.busy++;

@@ -31,6 +31,20 @@ static void grow(size_t n, size_t size) {
     }
 }
 
+/* Mappings keep the alignment that slabs would have given. */
+static void aligned(void) {
+    size_t n = 0;
+    for (size_t live = 0; live < LIVE; n++) {
+        size_t alignment = (size_t)1024 << n % 7, size = check_random_size(&(uint64_t){n + 1}, 1, 100000);
+        void *p = memalign(alignment, size);
+        REQUIRE(p != NULL);
+        CHECK(is_aligned(p, alignment) && malloc_usable_size(p) >= size);
+        block[n] = stress_take(p, size, n);
+        live += size;
+    }
+    release(n);
+}
+
 static void *in_thread(void *arg) {
     release(*(size_t *)arg); /* the other thread's blocks, mappings among them */
     return NULL;
@@ -51,6 +65,7 @@ int main(void) {
         printf("%zu blocks of %zu: %zu MiB, %zu after\n", n, sizes[i], full >> 20, left >> 20);
         CHECK(left < full / 2); /* the mappings are gone; the arena's 16 MiB may stay */
     }
+    aligned();
     int *zero = calloc(1000, 4);
     CHECK(zero && zero[0] == 0 && zero[999] == 0);
     free(zero);

@@ -24,7 +24,9 @@ static void handler(int number) {
     calls++;
     size_t k = (size_t)calls % HANDLER_SLOTS, n = HANDLER_LO + (size_t)calls * 37 % (HANDLER_HI - HANDLER_LO);
     stress_free(&kept[k]);
-    void *p = malloc(n);
+    size_t alignment = (size_t)16 << calls % 8 % 7;
+    void *p = alignment > 16 ? memalign(alignment, n) : malloc(n);
+    CHECK(is_aligned(p, alignment));
     if (p) {
         got++;
         kept[k] = stress_take(p, n, (uint64_t)calls);

@@ -1,7 +1,10 @@
 /* emergency.c : the static pool: alignment, zeroes, sizes, exhaustion, and its return to empty. */
 #include "cold/emergency.h"
+#include "cold/span.h"
 #include "unit.h"
 #include <pthread.h>
+
+#include "api/prefixed.h"
 
 enum { POOL = 256 << 10 };
 
@@ -10,7 +13,7 @@ static void blocks(void **state) {
     char *p[100];
     for (size_t i = 0; i < 100; i++) {
         size_t n = i * 7;
-        p[i] = emergency_alloc(n);
+        p[i] = emergency_alloc(n, 1);
         assert_non_null(p[i]);
         assert_int_equal((uintptr_t)p[i] % 16, 0);
         assert_true(emergency_holds(p[i]));
@@ -28,23 +31,40 @@ static void blocks(void **state) {
     assert_false(emergency_holds(0));
 }
 
+static void alignment(void **state) {
+    (void)state;
+    void *p[20];
+    unsigned n = 0;
+    for (size_t align = 1; align <= 4096; align *= 2) {
+        p[n] = emergency_alloc(100, align);
+        assert_non_null(p[n]);
+        assert_int_equal((uintptr_t)p[n] % align, 0);
+        assert_int_equal(emergency_size(p[n++]), 100);
+    }
+    assert_null(emergency_alloc(1, POOL));
+    assert_null(emergency_alloc(1, SIZE_MAX / 2 + 1));
+    while (n) {
+        emergency_free(p[--n]);
+    }
+}
+
 static void exhaustion(void **state) {
     (void)state;
-    char *first = emergency_alloc(1000), *p;
-    assert_null(emergency_alloc(POOL));
-    assert_null(emergency_alloc(SIZE_MAX));
-    assert_null(emergency_alloc(SIZE_MAX - 20));
+    char *first = emergency_alloc(1000, 1), *p;
+    assert_null(emergency_alloc(POOL, 1));
+    assert_null(emergency_alloc(SIZE_MAX, 1));
+    assert_null(emergency_alloc(SIZE_MAX - 20, 1));
     unsigned n = 1;
-    while ((p = emergency_alloc(1000)) != 0) {
+    while ((p = emergency_alloc(1000, 1)) != 0) {
         n++;
     }
     assert_true(n > 200 && n <= POOL / 1000);
     for (; n > 1; n--) {
         emergency_free(first);
     }
-    assert_null(emergency_alloc(1000)); /* one lives yet */
+    assert_null(emergency_alloc(1000, 1)); /* one lives yet */
     emergency_free(first);
-    p = emergency_alloc(1000);
+    p = emergency_alloc(1000, 1);
     assert_ptr_equal(p, first);
     assert_int_equal(p[0], 0);
     emergency_free(p);
@@ -52,7 +72,7 @@ static void exhaustion(void **state) {
 
 static void *hammer(void *arg) {
     for (int i = 0; i < 20000; i++) {
-        uintptr_t *p = emergency_alloc(64);
+        uintptr_t *p = emergency_alloc(64, 1);
         if (p) {
             p[0] = p[7] = (uintptr_t)arg;
             if (p[0] != (uintptr_t)arg || p[7] != (uintptr_t)arg) {
@@ -77,8 +97,34 @@ static void threads(void **state) {
     }
 }
 
+/* A handler that interrupted the allocator, a lock held: what it gets is aligned as it asked, and nothing waits for the lock. */
+static void inside(void **state) {
+    (void)state;
+    void *p[9], *large = malloc(300000);
+    assert_non_null(large);
+    span_lock();
+    hak_tls.busy++;
+    for (unsigned i = 0; i < COUNT(p); i++) {
+        p[i] = memalign((size_t)32 << i, 100);
+        assert_non_null(p[i]);
+        assert_int_equal((uintptr_t)p[i] % ((size_t)32 << i), 0);
+    }
+    assert_null(realloc(large, 400000));
+    hak_tls.busy--;
+    span_unlock();
+    for (unsigned i = 0; i < COUNT(p); i++) {
+        free(p[i]);
+    }
+    large = realloc(large, 400000);
+    assert_non_null(large);
+    free(large);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(blocks), cmocka_unit_test(exhaustion),
+    unit_start();
+
+    const struct CMUnitTest tests[] = {cmocka_unit_test(blocks), cmocka_unit_test(alignment),
+                                       cmocka_unit_test(exhaustion), cmocka_unit_test(inside),
                                        cmocka_unit_test(threads)};
     return RUN(tests);
 }

@@ -90,7 +90,7 @@ static void usable(void **state) {
         assert_ptr_equal(realloc(p, n), p); /* all of it may be used */
         free(p);
     }
-    char *e = emergency_alloc(77);
+    char *e = emergency_alloc(77, 1);
     assert_int_equal(malloc_usable_size(e), 77);
     fill((unsigned char *)e, 77);
     e = realloc(e, 500);
