@@ -24,9 +24,9 @@ HAK_HIDDEN int os_map_at(void *p, size_t len);
 HAK_HIDDEN int os_unmap(void *p, size_t len);
 /* Grows or shrinks a mapping of os_map(), moving it when it must (page tables move, bytes do not). */
 HAK_HIDDEN int os_remap(void *p, size_t len, size_t new_len, void **out);
-/* Gives pages back: RSS falls now, the next touch reads zero. */
+/* Gives pages back: RSS falls now, the next touch reads zero. What they held is lost even if it fails. */
 HAK_HIDDEN int os_purge(void *p, size_t len);
-/* Pages of the range that are in memory now; SIZE_MAX when the kernel does not say. A hint: pages come and go. */
+/* Pages of the range that are in memory now; SIZE_MAX when the kernel does not say, or it is not safe to ask. A hint: pages come and go. */
 HAK_HIDDEN size_t os_resident(const void *p, size_t len);
 /* Pages that will be touched at once are made present in one call (Linux 5.14). A wish: the next touch does it otherwise. */
 HAK_HIDDEN int os_populate(void *p, size_t len);

@@ -12,6 +12,7 @@
 #include <linux/membarrier.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -91,15 +92,33 @@ int os_remap(void *p, size_t len, size_t new_len, void **out) {
     return err;
 }
 
+/* An emulator or a system call filter may say yes and do nothing (qemu-user before 7.1): the first call is looked at. */
 int os_purge(void *p, size_t len) {
+    static uint32_t deaf; /* atomic: 0 not tried, 1 it does what it says, 2 it does not */
+    uint32_t was = hak_load_rlx(&deaf);
     int saved = errno;
-    return result(madvise(p, len, MADV_DONTNEED), saved);
+    volatile char *first = p;
+    if (was == 0) {
+        *first = 1;
+    }
+    int err = result(madvise(p, len, MADV_DONTNEED), saved);
+    if (was == 0 && !err) {
+        was = *first ? 2 : 1;
+        hak_store_rlx(&deaf, was);
+    }
+    return was == 2 ? -ENOSYS : err;
+}
+
+/* mincore() is no call that filters have in mind: systemd's @system-service ends the process for it. */
+static bool filtered(void) {
+    long mode = syscall(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0);
+    return mode > 0 || (mode < 0 && errno != EINVAL);
 }
 
 size_t os_resident(const void *p, size_t len) {
     unsigned char in[512];
     int saved = errno;
-    size_t page = os_page_size(), n = 0;
+    size_t page = os_page_size(), n = filtered() ? SIZE_MAX : 0;
     for (size_t at = 0; at < len && n != SIZE_MAX; at += sizeof in * page) {
         size_t pages = hak_min((len - at) / page, sizeof in);
         bool known = mincore((char *)(uintptr_t)p + at, pages * page, in) == 0;

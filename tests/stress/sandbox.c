@@ -1,6 +1,8 @@
 /* sandbox.c : after start the program gives up system calls, as sandboxed workers do.
  *   sandbox strict   seccomp's strict mode: read, write, exit. Memory that the program had before is served; any call is death
- *   sandbox filter   memory calls fail with EPERM: what fails is NULL with ENOMEM, calloc stays zero, nothing is lost */
+ *   sandbox filter   memory calls fail with EPERM: what fails is NULL with ENOMEM, calloc stays zero, nothing is lost
+ *   sandbox service  calls that systemd's set for services leaves out end the process
+ *   sandbox deaf     madvise() says yes and does nothing, as in old emulators: calloc stays zero */
 #include "alloc.h"
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -58,6 +60,56 @@ static void strict(void) {
 #define DENY(call) \
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (call), 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM)
 
+static bool install(struct sock_filter *code, size_t n) {
+    struct sock_fprog program = {(unsigned short)n, code};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+/* From now on the call has this end; all others are allowed. */
+static bool filter_call(unsigned call, unsigned end) {
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, end),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    return install(code, sizeof code / sizeof code[0]);
+}
+
+/* Blocks written, freed, given back, and taken again as zeroed ones. */
+static void zeroed_again(void) {
+    for (size_t i = 0; i < 40; i++) {
+        size_t n = i % 2 ? i * 1000 + 1 : i * 100000 + 100000;
+        unsigned char *p = malloc(n);
+        REQUIRE(p != NULL);
+        memset(p, 0xBB, n);
+        free(p);
+        if (i % 3) {
+            malloc_trim(0);
+        }
+        p = calloc(1, n);
+        REQUIRE(p != NULL);
+        CHECK(p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
+        free(p);
+    }
+}
+
+static void service(void) {
+    if (!filter_call(SYS_mincore, SECCOMP_RET_KILL_PROCESS)) {
+        syscall(SYS_exit, CHECK_SKIP);
+    }
+    zeroed_again();
+    leave();
+}
+
+static void deaf(void) {
+    if (!filter_call(SYS_madvise, SECCOMP_RET_ERRNO | 0)) {
+        syscall(SYS_exit, CHECK_SKIP);
+    }
+    zeroed_again();
+    leave();
+}
+
 static bool deny_memory_calls(void) {
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
@@ -70,8 +122,7 @@ static bool deny_memory_calls(void) {
         DENY(SYS_clone),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
-    struct sock_fprog program = {sizeof code / sizeof code[0], code};
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+    return install(code, sizeof code / sizeof code[0]);
 }
 
 static void filter(void) {
@@ -106,7 +157,15 @@ static void filter(void) {
 
 int main(int argc, char **argv) {
     check_start();
-    void (*body)(void) = argc > 1 && strcmp(argv[1], "strict") == 0 ? strict : filter;
+    static const struct {
+        const char *name;
+        void (*body)(void);
+    } all[] = {{"strict", strict}, {"filter", filter}, {"service", service}, {"deaf", deaf}};
+    void (*body)(void) = NULL;
+    for (size_t i = 0; argc > 1 && i < sizeof all / sizeof all[0]; i++) {
+        body = strcmp(argv[1], all[i].name) == 0 ? all[i].body : body;
+    }
+    REQUIRE(body != NULL);
     pid_t pid = fork();
     if (pid == 0) {
         body();
