@@ -22,6 +22,7 @@ static hak_lock lock = HAK_LOCK_INIT(HAK_RANK_HUGE);
 static struct record *table;          /* lock: huge */
 static size_t slots, filled;          /* lock: huge   filled counts removed ones too */
 static size_t live_bytes, live_count; /* lock: huge */
+static size_t out;                    /* lock: huge   records taken out by a resize, for which there will be room */
 static struct {                       /* lock: huge */
     char *at;
     size_t size;
@@ -60,8 +61,8 @@ static void insert_locked(struct record r) {
 
 /* Lock held on entry and return, given up to map a larger table. False when there is no memory for it. */
 static bool room_locked(void) {
-    while ((filled + 1) * 4 > slots * 3) {
-        size_t n = live_count * 4 < 128 ? 128 : hak_align_up(live_count * 4, 128), had = slots;
+    while ((filled + out + 1) * 4 > slots * 3) {
+        size_t n = hak_max(hak_align_up((live_count + out) * 4, 128), 128), had = slots;
         while (!hak_is_pow2(n)) {
             n += n & (0 - n);
         }
@@ -75,7 +76,7 @@ static bool room_locked(void) {
         }
         struct record *old = table;
         size_t old_slots = slots;
-        bool use = old_slots == had && n > live_count * 4 / 3;
+        bool use = old_slots == had && n > (live_count + out + 1) * 4 / 3;
         if (use) {
             table = fresh;
             slots = n;
@@ -97,30 +98,55 @@ static bool room_locked(void) {
     return true;
 }
 
+static void enroll_locked(struct record r) {
+    insert_locked(r);
+    live_bytes += r.size;
+    live_count++;
+}
+
 static bool enroll(char *at, size_t size, size_t lead, uint32_t heap) {
     hak_lock_take(&lock);
     bool ok = room_locked();
     if (ok) {
-        insert_locked((struct record){(uintptr_t)at, size, lead, heap, 0});
-        live_bytes += size;
-        live_count++;
+        enroll_locked((struct record){(uintptr_t)at, size, lead, heap, 0});
     }
     hak_lock_drop(&lock);
     return ok;
 }
 
-static bool strike(const void *p, struct record *out) {
-    hak_lock_take(&lock);
+static bool strike_locked(const void *p, struct record *was) {
     struct record *r = find_locked((uintptr_t)p);
     bool found = r != 0 && (uintptr_t)p > REMOVED;
     if (found) {
-        *out = *r;
+        *was = *r;
         r->at = REMOVED;
         live_bytes -= r->size;
         live_count--;
     }
+    return found;
+}
+
+static bool strike(const void *p, struct record *was) {
+    hak_lock_take(&lock);
+    bool found = strike_locked(p, was);
     hak_lock_drop(&lock);
     return found;
+}
+
+/* strike() and enroll() with the system call between them: what the one took out has its room in the table. */
+static bool lend(const void *p, struct record *was) {
+    hak_lock_take(&lock);
+    bool found = find_locked((uintptr_t)p) && room_locked() && strike_locked(p, was);
+    out += found;
+    hak_lock_drop(&lock);
+    return found;
+}
+
+static void restore(struct record r) {
+    hak_lock_take(&lock);
+    out--;
+    enroll_locked(r);
+    hak_lock_drop(&lock);
 }
 
 /* The cached mapping if it fits well. */
@@ -217,17 +243,17 @@ bool huge_free(void *p) {
 void *huge_resize(void *p, size_t n) {
     struct record r;
     size_t size = hak_align_up(n, os_page_size());
-    if (size < n || !strike(p, &r)) {
+    if (size < n || !lend(p, &r)) {
         return 0;
     }
     void *q = 0;
     if (size == r.size) {
         q = p;
-    } else if (r.lead || os_remap(p, r.size, size, &q)) {
-        enroll(p, r.size, r.lead, r.heap); /* cannot fail: its own slot is free */
-        return 0;
+    } else if (!r.lead && os_remap(p, r.size, size, &q) == 0) {
+        r.at = (uintptr_t)q;
+        r.size = size;
     }
-    enroll(q, size, r.lead, r.heap);
+    restore(r);
     return q;
 }
 

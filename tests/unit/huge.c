@@ -172,6 +172,49 @@ static void refusals(void **state) {
     }
 }
 
+static size_t count(void) {
+    size_t bytes, n, kept;
+    huge_stats(&bytes, &n, &kept);
+    return n;
+}
+
+/* The table is full to its mark and cannot grow: a block that was to be resized is there afterwards, as it was or as it was to be. */
+static void resize_in_full_table(void **state) {
+    (void)state;
+    enum { MOST = 32768 };
+    static void *p[MOST];
+    bool zeroed;
+    unsigned n = 0, maps;
+    size_t slots = 128, had;
+    do { /* until the table grows: to four times what it had, and nothing in it is a removed one */
+        maps = os_fault_count(OS_MAP);
+        had = count();
+        p[n] = huge_alloc(4096, 1, 0, &zeroed);
+        assert_non_null(p[n++]);
+    } while (os_fault_count(OS_MAP) != maps + 2);
+    while (slots < had * 4) {
+        slots *= 2;
+    }
+    while (count() < slots * 3 / 4) {
+        assert_true(n < MOST);
+        p[n] = huge_alloc(4096, 1, 0, &zeroed);
+        assert_non_null(p[n++]);
+    }
+    os_fault_break(OS_MAP, true);
+    assert_null(huge_alloc(4096, 1, 0, &zeroed));
+    for (unsigned i = 0; i < n; i++) {
+        void *q = huge_resize(p[i], 40960);
+        p[i] = q ? q : p[i];
+        assert_int_equal(huge_size(p[i]), q ? 40960 : 4096);
+    }
+    os_fault_break(OS_MAP, false);
+    p[0] = huge_resize(p[0], 81920);
+    assert_int_equal(huge_size(p[0]), 81920);
+    while (n) {
+        assert_true(huge_free(p[--n]));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(sizes_and_alignments),
                                        cmocka_unit_test(table),
@@ -179,6 +222,7 @@ int main(void) {
                                        cmocka_unit_test(resize),
                                        cmocka_unit_test(heaps),
                                        cmocka_unit_test(no_unmap),
+                                       cmocka_unit_test(resize_in_full_table),
                                        cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, setup, 0);
 }
