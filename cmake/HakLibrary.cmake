@@ -9,7 +9,7 @@ if(NOT HAK_MUSL) # one C++ source, without which operator new(nothrow) asks no n
     list(APPEND HAK_SOURCES ${PROJECT_SOURCE_DIR}/src/api/cxx_nothrow.cc)
     set_source_files_properties(${PROJECT_SOURCE_DIR}/src/api/cxx.c PROPERTIES COMPILE_DEFINITIONS HAK_CXX=1)
 endif()
-set(HAK_SHARED_ONLY ${PROJECT_SOURCE_DIR}/src/api/dlopen.c ${PROJECT_SOURCE_DIR}/src/api/rlimit.c)
+set(HAK_SHARED_ONLY ${PROJECT_SOURCE_DIR}/src/api/dlopen.c)
 list(REMOVE_ITEM HAK_SOURCES ${HAK_SHARED_ONLY})
 set(HAK_OS_FAULT ${PROJECT_SOURCE_DIR}/src/os/os_fault.c)
 list(REMOVE_ITEM HAK_SOURCES ${HAK_OS_FAULT})

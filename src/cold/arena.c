@@ -136,10 +136,27 @@ static bool grow_to(size_t units) {
     return true;
 }
 
+static bool unmap(char *from, char *to) { return from == to || os_unmap(from, (size_t)(to - from)) == 0; }
+
+/* The units first: all but a thousandth. When even they stay, nothing has changed. */
+void arena_shed(void) {
+    if (!hak_load_rlx(&reserved) || os_limit_as() == SIZE_MAX) {
+        return;
+    }
+    for (struct part *p = parts + PARTS; p-- > parts;) {
+        if (!unmap(p->anchor + p->done[1], p->anchor + p->room[1]) && p == parts + UNITS) {
+            return;
+        }
+        unmap(p->anchor - p->room[0], p->anchor - p->done[0]);
+        hak_store_rlx(&reserved, false);
+    }
+}
+
 size_t arena_grow(size_t units) {
     if (!hak_arena.base) {
         return 0;
     }
+    arena_shed(); /* a limit that nobody told us of holds for the arena, too: to use what is reserved counts no more */
     size_t now = hak_arena.limit, bytes = now << HAK_UNIT_SHIFT;
     size_t step = hak_min(hak_max(bytes / 4, step_min), step_max) >> HAK_UNIT_SHIFT;
     units = hak_align_up(units, HAK_SUPER_UNITS);
@@ -155,22 +172,6 @@ size_t arena_grow(size_t units) {
     }
     hak_store_rel(&hak_arena.limit, now + step); /* rel: whoever gets a pointer into the new units got it after this */
     return step;
-}
-
-static bool unmap(char *from, char *to) { return from == to || os_unmap(from, (size_t)(to - from)) == 0; }
-
-/* The units first: all but a thousandth. When even they stay, nothing has changed. */
-void arena_shed(void) {
-    if (!hak_load_rlx(&reserved) || os_limit_as() == SIZE_MAX) {
-        return;
-    }
-    for (struct part *p = parts + PARTS; p-- > parts;) {
-        if (!unmap(p->anchor + p->done[1], p->anchor + p->room[1]) && p == parts + UNITS) {
-            return;
-        }
-        unmap(p->anchor - p->room[0], p->anchor - p->done[0]);
-        hak_store_rlx(&reserved, false);
-    }
 }
 
 size_t arena_retained(void) {

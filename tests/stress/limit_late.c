@@ -6,9 +6,10 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
-enum { EARLY = 2000, BLOCKS = 200000, SIZE = 5000 };
+enum { EARLY = 2000, BLOCKS = 300000, SIZE = 5000 };
 static const size_t limit = (size_t)1 << 30;
 
+static bool limited;
 static struct stress_block early[EARLY], *block;
 
 static int set_limit(const char *how) {
@@ -21,10 +22,11 @@ static int set_limit(const char *how) {
 /* Blocks until there is no more; how many. */
 static size_t fill(size_t size) {
     size_t n = 0;
-    for (void *p; n < BLOCKS && (p = malloc(size)) != NULL; n++) {
+    for (void *p; n < BLOCKS && n * size < 2 * limit && (p = malloc(size)) != NULL; n++) {
         block[n] = stress_take(p, size, n);
     }
-    CHECK(n == BLOCKS || errno == ENOMEM);
+    CHECK(!limited || errno == ENOMEM);
+    CHECK(!limited || n * size < limit);
     return n;
 }
 
@@ -42,6 +44,15 @@ static void *in_thread(void *arg) {
     return NULL;
 }
 
+/* The program's own. */
+static void own_memory(void) {
+    CHECK(stress_status("VmSize:") < limit);
+    CHECK(mmap(NULL, (size_t)64 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
+    for (int i = 0; i < 2; i++) {
+        pthread_join(stress_start(in_thread, NULL), NULL);
+    }
+}
+
 int main(int argc, char **argv) {
     check_start();
     REQUIRE(argc == 2);
@@ -53,14 +64,12 @@ int main(int argc, char **argv) {
         early[i] = stress_take(malloc(n), n, i);
     }
     REQUIRE(set_limit(argv[1]) == 0);
-    if (strcmp(argv[1], "unseen") == 0) { /* seen at the first call that gets nothing, if not before */
-        free(malloc((size_t)100 << 20));
-    }
-    CHECK(stress_status("VmSize:") < limit);
-    void *own = mmap(NULL, (size_t)64 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    CHECK(own != MAP_FAILED);
-    for (int i = 0; i < 2; i++) {
-        pthread_join(stress_start(in_thread, NULL), NULL);
+    limited = true;
+    if (strcmp(argv[1], "unseen") == 0) {
+        /* Seen when the arena grows. What it has by then is no help to mappings. */
+        empty(fill(SIZE));
+    } else {
+        own_memory();
     }
     void *large = malloc((size_t)200 << 20); /* the limit holds for the whole: caches give way */
     CHECK(large != NULL);
@@ -72,9 +81,10 @@ int main(int argc, char **argv) {
     }
     struct rlimit back = {RLIM_INFINITY, RLIM_INFINITY};
     CHECK(setrlimit(RLIMIT_AS, &back) == 0);
-    own = malloc(limit);
-    CHECK(own != NULL);
-    free(own);
+    limited = false;
+    large = malloc(limit);
+    CHECK(large != NULL);
+    free(large);
     size_t n = fill(SIZE);
     CHECK(n == BLOCKS);
     empty(n);
