@@ -16,6 +16,7 @@
 #include "os/os.h"
 
 enum { LISTS = HAK_SUPER_UNITS + 1, S = HAK_SUPER_UNITS };
+enum { SHED_TRIES = 100 };                                       /* milliseconds */
 enum { TRADE_MIN = 8, TRADE_SHARE = 32, TRADE_SHARE_HUGE = 16 }; /* 2 MiB; a fourth, a sixteenth of what is used */
 
 static hak_lock lock = HAK_LOCK_INIT(HAK_RANK_CENTRAL);
@@ -262,11 +263,25 @@ static bool grow_locked(uint32_t units) {
     return got != 0;
 }
 
-void span_shed(void) {
-    hak_lock_take(&lock);
-    while (!claim_growth_locked()) {
+static bool claim_growth_tried(void) {
+    bool mine = false;
+    if (hak_lock_try(&lock)) {
+        mine = growing == 0;
+        growing = mine ? 1 : growing;
+        hak_lock_drop_tried(&lock);
     }
-    hak_lock_drop(&lock);
+    return mine;
+}
+
+/* setrlimit() may be called in the child of a bare clone(), where a lock's holder is gone: it gives up after a while. */
+void span_shed(void) {
+    static const uint32_t never = 0;
+    for (int tries = 0; !claim_growth_tried(); tries++) {
+        if (tries == SHED_TRIES) {
+            return;
+        }
+        os_wait(&never, 0, 1);
+    }
     arena_shed();
     hak_lock_take(&lock);
     end_growth_locked();

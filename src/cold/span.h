@@ -15,7 +15,7 @@ HAK_HIDDEN void span_free(uint32_t unit, uint32_t units, bool touched);
 /* Takes the more units behind the run, if all are free. */
 HAK_HIDDEN bool span_extend(uint32_t unit, uint32_t units, uint32_t more);
 
-/* arena_shed(), beside no growth. No lock held. */
+/* arena_shed(), beside no growth; not at all when the claim cannot be had for long. No lock held. */
 HAK_HIDDEN void span_shed(void);
 
 /* Purge: claims one run of free dirty units that were freed before epoch (super.epoch's scale; UINT32_MAX: any) and returns it, 0 when

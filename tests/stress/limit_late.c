@@ -1,10 +1,13 @@
 /* limit_late.c : a program that limits its own address space after it has allocated, as scripts and judges of other programs' memory do: its
  * own mappings and threads work as without us, memory is served up to the limit, what lived before is whole.
- * usage: limit_late set|pr|unseen      by setrlimit(), prlimit(), or the system call, which the library does not see */
+ * usage: limit_late set|pr|unseen|clone      by setrlimit(), prlimit(), or the system call, which the library does not see;
+ *        clone: children of the bare system call set it, in which other threads' locks stay held */
 #include "alloc.h"
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 enum { EARLY = 2000, BLOCKS = 300000, SIZE = 5000 };
 static const size_t limit = (size_t)1 << 30;
@@ -53,9 +56,49 @@ static void own_memory(void) {
     }
 }
 
+static uint32_t stop; /* atomic */
+
+static void *large_blocks(void *arg) {
+    while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
+        void *p[16];
+        for (size_t i = 0; i < 16; i++) {
+            p[i] = malloc(200000 + i % 7 * 65536);
+        }
+        for (size_t i = 0; i < 16; i++) {
+            free(p[i]);
+        }
+    }
+    return arg;
+}
+
+static int children(void) {
+    enum { THREADS = 3, CHILDREN = 40 };
+    pthread_t t[THREADS];
+    for (int i = 0; i < THREADS; i++) {
+        t[i] = stress_start(large_blocks, NULL);
+    }
+    for (int i = 0; i < CHILDREN && check_failures == 0; i++) {
+        pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+        if (pid == 0) {
+            alarm(10);
+            _exit(set_limit("set"));
+        }
+        int status = -1;
+        CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+    }
+    __atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(t[i], NULL);
+    }
+    return check_done();
+}
+
 int main(int argc, char **argv) {
     check_start();
     REQUIRE(argc == 2);
+    if (strcmp(argv[1], "clone") == 0) {
+        return children();
+    }
     block = mmap(NULL, BLOCKS * sizeof *block, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     REQUIRE(block != MAP_FAILED);
     uint64_t seed = 3;
