@@ -5,6 +5,7 @@
 #include "base/bits.h"
 #include "base/print.h"
 #include "os/os.h"
+#include "os/os_clock.h"
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -189,7 +190,7 @@ int os_seal(void *p, size_t len, bool read_only) {
 
 uint64_t os_now_ms(void) {
     struct timespec t = {0, 0};
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+    os_clock(CLOCK_MONOTONIC_COARSE, &t);
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
