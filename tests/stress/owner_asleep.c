@@ -186,7 +186,7 @@ static void case_of(const char *what) {
             return;
         }
     }
-    REQUIRE(!"a case of this name");
+    REQUIRE(false && "a case of this name");
 }
 
 int main(int argc, char **argv) {
