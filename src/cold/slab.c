@@ -91,7 +91,7 @@ static void touch_purged(struct heap *h, uint32_t u, const uintptr_t *v, unsigne
 static bool pages_gone(uint32_t u, size_t off, size_t size) {
     unsigned any = 0;
     for (size_t page = off / SLAB_PAGE; page <= (off + size - 1) / SLAB_PAGE; page++) {
-        any |= *purged_at(u + page / 16) >> page % 16;
+        any |= (unsigned)*purged_at(u + page / 16) >> page % 16;
     }
     return any & 1;
 }
