@@ -180,13 +180,20 @@ static void free_word(struct thread_cache *t, struct heap *h, void *p, uint32_t 
     }
 }
 
+/* In a signal handler that met the allocator, which may hold any lock: no housekeeping, and with the ring full a leak is better than a deadlock. */
+HAK_COLD static void free_inside(struct heap *h, void *p) {
+    if (emergency_holds(p)) {
+        emergency_free(p);
+    } else if (h && h->ndeferred < HEAP_DEFERRED) {
+        h->deferred[h->ndeferred++] = p;
+    }
+}
+
 HAK_NOINLINE static void free_sorted(void *p) {
     struct thread_cache *t = &hak_tls;
-    if (HAK_UNLIKELY(t->busy) && !emergency_holds(p)) {
-        if (t->heap && t->heap->ndeferred < HEAP_DEFERRED) {
-            t->heap->deferred[t->heap->ndeferred++] = p;
-        }
-        return; /* in a signal handler, with the ring full: a leak is better than a deadlock */
+    if (HAK_UNLIKELY(t->busy)) {
+        free_inside(t->heap, p);
+        return;
     }
     struct heap *h = heap_here(t);
     uint32_t word = hak_word_hot(p);

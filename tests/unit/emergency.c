@@ -110,11 +110,12 @@ static void inside(void **state) {
         assert_int_equal((uintptr_t)p[i] % ((size_t)32 << i), 0);
     }
     assert_null(realloc(large, 400000));
-    hak_tls.busy--;
-    span_unlock();
     for (unsigned i = 0; i < COUNT(p); i++) {
+        os_fault_advance(1000); /* it is time to purge, but not here */
         free(p[i]);
     }
+    hak_tls.busy--;
+    span_unlock();
     large = realloc(large, 400000);
     assert_non_null(large);
     free(large);
