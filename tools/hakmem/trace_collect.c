@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 enum { WARM_SLOTS = 256, BEHIND_SLOTS = 16, SAMPLES_MAX = 1000 };
-static const double SAMPLE_EVERY = 0.02, PAGES_EVERY = 0.1;
+static const double SAMPLE_EVERY = 0.02, PAGES_EVERY = 0.1, TICK_EVERY = 0.002;
 
 int wire_by_clock;
 
@@ -38,7 +38,7 @@ struct collector {
     struct trace_writer *to;
     struct image **image;
     size_t images, live;
-    double begun, sample_due;
+    double begun, sample_due, tick_due;
     uint64_t lost, untracked, unrecorded, room; /* room: bytes free in dir at the start */
     struct wire_slot *scratch;
 };
@@ -84,12 +84,12 @@ static void image_announce(struct collector *c, struct image *m) {
     char start[24], parent[24];
     snprintf(start, sizeof start, "%llu", (unsigned long long)h->start);
     snprintf(parent, sizeof parent, "%llu", (unsigned long long)h->parent_start);
-    json_t *meta = json_pack("{s:i,s:i,s:b,s:s,s:s,s:s%,s:o}", "pid", (int)h->pid, "ppid", (int)h->ppid, "forked",
-                             (int)h->forked, "start", start, "parent_start", parent, "exe", h->exe,
-                             strnlen(h->exe, WIRE_PATH), "args", args_json(h->args));
+    json_t *meta = json_pack("{s:i,s:i,s:I,s:b,s:s,s:s,s:s%,s:o}", "pid", (int)h->pid, "ppid", (int)h->ppid, "sparse",
+                             (json_int_t)wire_sparse(), "forked", (int)h->forked, "start", start, "parent_start",
+                             parent, "exe", h->exe, strnlen(h->exe, WIRE_PATH), "args", args_json(h->args));
     if (!meta) /* a name that is no UTF-8 */
-        meta = json_pack("{s:i,s:b,s:s,s:s}", "pid", (int)h->pid, "forked", (int)h->forked, "start", start,
-                         "parent_start", parent);
+        meta = json_pack("{s:i,s:I,s:b,s:s,s:s}", "pid", (int)h->pid, "sparse", (json_int_t)wire_sparse(), "forked",
+                         (int)h->forked, "start", start, "parent_start", parent);
     trace_put_json(c->to, TRACE_PROCESS, m->stream, meta);
     json_decref(meta);
     m->announced = true;
@@ -168,7 +168,7 @@ static void collect_discover(struct collector *c) {
 static off_t slot_offset(uint32_t i) { return (off_t)(WIRE_SLOTS_AT + (uint64_t)i * WIRE_SLOT_BYTES); }
 
 /* Copies a slot out. Reading the mapping would make the file's holes into pages, for which there may be no room. */
-static const struct wire_slot *slot_read(const struct collector *c, const struct image *m, uint32_t i) {
+static struct wire_slot *slot_read(const struct collector *c, const struct image *m, uint32_t i) {
     memset(c->scratch, 0, sizeof *c->scratch);
     ssize_t n = pread(m->fd, c->scratch, sizeof *c->scratch, slot_offset(i));
     if (n < 0)
@@ -176,12 +176,36 @@ static const struct wire_slot *slot_read(const struct collector *c, const struct
     return c->scratch;
 }
 
-/* Was the slot written to its end (an event that needs two places may leave the last one)? Then it has no holes. */
+/* Was the slot written to its end, as far as one event of any kind would fit? Then it has no holes. */
 static bool slot_whole(const struct image *m, uint32_t i) {
-    struct wire_event last;
-    off_t at = slot_offset(i) + (off_t)offsetof(struct wire_slot, event[WIRE_EVENTS - 2]);
-    return pread(m->fd, &last, sizeof last, at) == sizeof last &&
-           atomic_load_explicit(&last.head, memory_order_relaxed) != WIRE_NONE;
+    uint64_t last;
+    off_t at = slot_offset(i) + (off_t)offsetof(struct wire_slot, word[WIRE_WORDS - WIRE_WIDE_WORDS - 2]);
+    return pread(m->fd, &last, sizeof last, at) == sizeof last && last != WIRE_NONE;
+}
+
+/* Each thread's next event is to be stamped: so that what comes after a pause is not taken for what came before. */
+static void collect_tick(struct collector *c) {
+    double now = now_seconds();
+    if (now < c->tick_due)
+        return;
+    c->tick_due = now + TICK_EVERY;
+    for (size_t k = 0; k < c->images; k++) {
+        const struct image *m = c->image[k];
+        for (uint32_t i = 0; !m->ended && i < m->head->slots && i < WIRE_SLOTS_MAX; i++)
+            /* acq: pairs with lane_enter_slot */
+            if (atomic_load_explicit(&m->head->state[i], memory_order_acquire) == WIRE_OPEN_SLOT)
+                atomic_store_explicit(&slot_of(m, i)->limit, 0, memory_order_relaxed);
+    }
+}
+
+/* Takes the events of a full slot. A few written slots are kept as pages, which the packing clears; the others' go back to the system. */
+static void slot_take(const struct collector *c, const struct image *m, uint32_t i) {
+    bool whole = slot_whole(m, i);
+    trace_put_events(c->to, m->stream, whole ? slot_of(m, i) : slot_read(c, m, i));
+    if ((i >= WARM_SLOTS || !whole) && madvise(slot_of(m, i), WIRE_SLOT_BYTES, MADV_REMOVE) != 0)
+        memset(slot_of(m, i), 0, WIRE_SLOT_BYTES);
+    /* rel: pairs with slot_claim */
+    atomic_store_explicit(&m->head->state[i], WIRE_FREE_SLOT, memory_order_release);
 }
 
 static size_t image_drain(struct collector *c, struct image *m) {
@@ -192,13 +216,8 @@ static size_t image_drain(struct collector *c, struct image *m) {
         /* acq: pairs with lane_end_slot */
         if (atomic_load_explicit(&m->head->state[i], memory_order_acquire) != WIRE_FULL_SLOT)
             continue;
-        bool whole = slot_whole(m, i);
-        trace_put_events(c->to, m->stream, whole ? slot_of(m, i) : slot_read(c, m, i));
-        /* A few written slots are kept as pages; the others' go back to the system. */
-        if ((i < WARM_SLOTS && whole) || madvise(slot_of(m, i), WIRE_SLOT_BYTES, MADV_REMOVE) != 0)
-            memset(slot_of(m, i), 0, WIRE_SLOT_BYTES);
-        /* rel: pairs with slot_claim */
-        atomic_store_explicit(&m->head->state[i], WIRE_FREE_SLOT, memory_order_release);
+        collect_tick(c);
+        slot_take(c, m, i);
         taken++;
     }
     return taken;
@@ -276,12 +295,13 @@ static void image_end(struct collector *c, struct image *m) {
     s->base = wire_stamp();
     size_t n = 0;
     bool any = atomic_load_explicit(&m->head->larges, memory_order_relaxed);
-    for (unsigned i = 0; any && i < WIRE_LARGE_MAX && n < WIRE_EVENTS; i++) {
+    for (unsigned i = 0; any && i < WIRE_LARGE_MAX && n + WIRE_WIDE_WORDS <= WIRE_WORDS; i++) {
         uint64_t addr = atomic_load_explicit(&table[i].addr, memory_order_relaxed);
         uint64_t pages = atomic_load_explicit(&table[i].pages, memory_order_relaxed);
         if (addr > 1 && pages) {
-            s->event[n].tail = pages;
-            atomic_store_explicit(&s->event[n++].head, addr << 16 | WIRE_PAGES, memory_order_relaxed);
+            s->word[n++] = (uint64_t)WIRE_PAGES << 4 | WIRE_WIDE;
+            s->word[n++] = addr;
+            s->word[n++] = ~pages;
         }
     }
     if (n)
@@ -318,6 +338,7 @@ size_t collect_poll(struct collector *c) {
     double now = now_seconds();
     bool sample = now >= c->sample_due, narrow = room_left(c->dir) < c->room / 4;
     collect_discover(c);
+    collect_tick(c);
     for (size_t i = 0; i < c->images; i++) {
         struct image *m = c->image[i];
         if (m->ended)

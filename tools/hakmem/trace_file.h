@@ -1,6 +1,6 @@
 /* trace_file.h : a recording on disk: compressed blocks, each complete in itself, so that a cut file is readable up to the cut.
  *
- *   "HAKTRC1\n" | block | block | ...        block = struct block_head, then `packed` bytes of zstd (checksummed)
+ *   "HAKTRC2\n" | block | block | ...        block = struct block_head, then `packed` bytes of zstd (checksummed)
  *
  * Kinds: PROCESS (JSON: one process image), EVENTS (one thread's events in columns), SAMPLES (JSON: memory over time), END (JSON: the
  * clock and totals; a recording without it was cut). Numbers are little-endian, as the machines are that hakmem runs on. */
@@ -15,13 +15,15 @@
 
 #include "../record/record_wire.h"
 
-#define TRACE_MAGIC "HAKTRC1\n" /* with its version, one character */
+#define TRACE_MAGIC "HAKTRC2\n" /* with its version, one character */
 
 enum trace_kind { TRACE_PROCESS = 1, TRACE_EVENTS, TRACE_SAMPLES, TRACE_END };
 
 struct trace_event {
-    uint64_t stamp, addr, size;
-    uint8_t op; /* enum wire_op, never WIRE_EXTEND */
+    uint64_t stamp; /* orders it: not later than it was */
+    uint64_t time;  /* when it was, as well as is known; of a thread, in order */
+    uint64_t addr, size;
+    uint8_t op; /* enum wire_op, of those with an addr, and neither WIRE_BRIEF nor WIRE_WIDE */
     uint8_t align_log2;
 };
 
@@ -41,16 +43,22 @@ struct trace_writer {
     bool hurried;
 };
 int trace_create(struct trace_writer *w, const char *path);
-int trace_put_events(struct trace_writer *w, uint32_t stream, const struct wire_slot *slot);
+int trace_put_events(struct trace_writer *w, uint32_t stream, struct wire_slot *slot);
 int trace_put_json(struct trace_writer *w, enum trace_kind kind, uint32_t stream, const json_t *value);
 /* The program writes faster than we pack: pack less tightly. */
 void trace_hurry(struct trace_writer *w, bool behind);
 int trace_finish(struct trace_writer *w);
 
 /* Packing of events into columns (trace_codec.c). */
-size_t trace_encode(const struct wire_event *event, size_t n, unsigned char *out, uint32_t *count);
+/* Takes the words away: they are 0 after. */
+size_t trace_encode(_Atomic uint64_t *word, size_t n, unsigned char *out, uint32_t *count);
 size_t trace_encode_room(size_t n);
-bool trace_decode(const unsigned char *in, size_t size, uint64_t base, struct trace_event *out, uint32_t count);
+struct trace_pace {
+    uint64_t base,
+        sparse; /* stamp before the first event; stamps between events that are too far apart to guess at times */
+};
+bool trace_decode(const unsigned char *in, size_t size, const struct trace_pace *pace, struct trace_event *out,
+                  uint32_t count);
 
 /* Reading. */
 struct trace_block {
@@ -66,7 +74,7 @@ struct trace_thread {
 struct trace_stream {
     uint32_t id, pid;
     bool forked;
-    uint64_t start, parent_start;
+    uint64_t start, parent_start, sparse;
     struct trace_stream *parent; /* the image it was forked from, if recorded */
     const char *exe;
     json_t *meta, *samples;

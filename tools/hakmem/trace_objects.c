@@ -137,13 +137,13 @@ static void object_dies(struct walker *w, uint32_t object, const struct trace_ev
     w->spare[w->spares++] = object;
     w->counts->deaths++;
     w->counts->blocks--;
-    counts_live(w->counts, 0, o->size, e->stamp);
+    counts_live(w->counts, 0, o->size, e->time);
     if (w->visit)
         w->visit(w->context,
                  &(struct trace_action){.act = ACT_DEATH,
                                         .thread = thread,
                                         .object = object,
-                                        .stamp = e->stamp,
+                                        .stamp = e->time,
                                         .size = o->size,
                                         .old_size = o->size,
                                         .born = o->born,
@@ -169,21 +169,21 @@ static void object_born(struct walker *w, const struct trace_event *e, uint32_t 
     }
     uint32_t object = object_new(w);
     struct trace_object *o = &w->object[object];
-    *o = (struct trace_object){e->addr, e->size, e->stamp, w->serial++, 0, NONE, NONE, thread, true};
+    *o = (struct trace_object){e->addr, e->size, e->time, w->serial++, 0, NONE, NONE, thread, true};
     map_put(w, e->addr, object);
     heap_join(w, object, heap);
     w->counts->births++;
     w->counts->blocks++;
     w->counts->requested += e->size;
-    counts_live(w->counts, e->size, 0, e->stamp);
+    counts_live(w->counts, e->size, 0, e->time);
     if (w->visit)
         w->visit(w->context,
                  &(struct trace_action){.act = ACT_BIRTH,
                                         .thread = thread,
                                         .object = object,
-                                        .stamp = e->stamp,
+                                        .stamp = e->time,
                                         .size = e->size,
-                                        .born = e->stamp,
+                                        .born = e->time,
                                         .birth_thread = thread,
                                         .align_log2 = e->align_log2,
                                         .zeroed = e->op == WIRE_CALLOC,
@@ -222,13 +222,13 @@ static void object_moved(struct walker *w, const struct trace_event *e, uint32_t
     map_put(w, e->addr, object);
     w->counts->resizes++;
     w->counts->requested += e->size > old ? e->size - old : 0;
-    counts_live(w->counts, e->size, old, e->stamp);
+    counts_live(w->counts, e->size, old, e->time);
     if (w->visit)
         w->visit(w->context,
                  &(struct trace_action){.act = ACT_RESIZE,
                                         .thread = thread,
                                         .object = object,
-                                        .stamp = e->stamp,
+                                        .stamp = e->time,
                                         .size = e->size,
                                         .old_size = old,
                                         .born = o->born,
@@ -273,14 +273,14 @@ static void walk_event(struct walker *w, const struct trace_event *e, uint32_t t
                      &(struct trace_action){.act = ACT_PAGES,
                                             .thread = thread,
                                             .object = object,
-                                            .stamp = e->stamp,
+                                            .stamp = e->time,
                                             .size = w->object[object].size,
                                             .pages = (uint32_t)e->size},
                      w->counts);
         break;
     case WIRE_THREAD_END:
         if (w->visit)
-            w->visit(w->context, &(struct trace_action){.act = ACT_THREAD_END, .thread = thread, .stamp = e->stamp},
+            w->visit(w->context, &(struct trace_action){.act = ACT_THREAD_END, .thread = thread, .stamp = e->time},
                      w->counts);
         break;
     default:
@@ -332,7 +332,8 @@ static bool walk_inherited(struct walker *w, const struct trace_file *f, const s
         const struct trace_object *o = &parent.object[i];
         if (!o->live)
             continue;
-        struct trace_event e = {.stamp = s->start, .addr = o->addr, .size = o->size, .op = WIRE_MALLOC};
+        struct trace_event e = {
+            .stamp = s->start, .time = s->start, .addr = o->addr, .size = o->size, .op = WIRE_MALLOC};
         object_born(w, &e, 0, true, o->heap);
         w->counts->inherited++;
     }

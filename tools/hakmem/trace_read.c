@@ -79,6 +79,7 @@ static json_t *json_block(int fd, const struct block_head *h, uint64_t at) {
 static void index_json(struct trace_file *f, const struct block_head *h, json_t *value) {
     const char *exe = NULL, *start = NULL, *parent = NULL;
     int pid = 0, forked = 0;
+    json_int_t sparse = 0;
     if (h->kind == TRACE_END) {
         json_decref(f->end);
         f->end = value;
@@ -91,8 +92,9 @@ static void index_json(struct trace_file *f, const struct block_head *h, json_t 
         s->samples = value;
         return;
     }
-    json_unpack(value, "{s?i,s?b,s?s,s?s,s?s}", "pid", &pid, "forked", &forked, "exe", &exe, "start", &start,
-                "parent_start", &parent);
+    json_unpack(value, "{s?i,s?b,s?s,s?s,s?s,s?I}", "pid", &pid, "forked", &forked, "exe", &exe, "start", &start,
+                "parent_start", &parent, "sparse", &sparse);
+    s->sparse = (uint64_t)sparse;
     json_decref(s->meta);
     s->meta = value;
     s->pid = (uint32_t)pid;
@@ -226,6 +228,7 @@ struct lane_cursor {
 
 struct trace_cursor {
     int fd;
+    uint64_t sparse;
     bool bad, started;
     size_t lanes, heap_size;
     struct lane_cursor *lane;
@@ -247,7 +250,7 @@ static bool lane_fill(struct trace_cursor *c, struct lane_cursor *l) {
         l->count = b->count;
         c->bad = !read_at(c->fd, c->packed, b->packed, b->at) ||
                  ZSTD_decompressDCtx(c->zstd, c->raw, b->raw, c->packed, b->packed) != b->raw ||
-                 !trace_decode(c->raw, b->raw, b->base, l->event, b->count);
+                 !trace_decode(c->raw, b->raw, &(struct trace_pace){b->base, c->sparse}, l->event, b->count);
     }
     return l->at < l->count && !c->bad;
 }
@@ -275,7 +278,7 @@ static void heap_down(struct trace_cursor *c, size_t i) {
 
 struct trace_cursor *trace_cursor_open(const struct trace_file *f, const struct trace_stream *s) {
     struct trace_cursor *c = trace_alloc(NULL, sizeof *c);
-    *c = (struct trace_cursor){.fd = f->fd, .lanes = s->threads, .zstd = ZSTD_createDCtx()};
+    *c = (struct trace_cursor){.fd = f->fd, .sparse = s->sparse, .lanes = s->threads, .zstd = ZSTD_createDCtx()};
     c->lane = trace_alloc(NULL, (s->threads + 1) * sizeof *c->lane);
     c->heap = trace_alloc(NULL, (s->threads + 1) * sizeof *c->heap);
     for (size_t i = 0; i < s->threads; i++) {

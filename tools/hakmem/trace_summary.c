@@ -113,7 +113,7 @@ static void on_birth(struct summary *m, const struct trace_action *a) {
 }
 
 static void on_death(struct summary *m, const struct trace_action *a) {
-    unsigned row = life_row((double)(a->stamp - a->born) / m->ticks);
+    unsigned row = life_row(a->stamp > a->born ? (double)(a->stamp - a->born) / m->ticks : 0);
     m->life[row]++;
     m->life_bytes[row] += a->size;
     m->freed_bytes += a->size;

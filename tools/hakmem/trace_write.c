@@ -59,13 +59,13 @@ static void writer_block(struct trace_writer *w, struct block_head *h, const voi
     w->blocks++;
 }
 
-int trace_put_events(struct trace_writer *w, uint32_t stream, const struct wire_slot *slot) {
+int trace_put_events(struct trace_writer *w, uint32_t stream, struct wire_slot *slot) {
     struct block_head h = {
         .kind = TRACE_EVENTS, .stream = stream, .thread = slot->thread, .seq = slot->seq, .base = slot->base};
-    size_t room = trace_encode_room(WIRE_EVENTS);
+    size_t room = trace_encode_room(WIRE_WORDS);
     if (room > w->raw_room)
         w->raw = trace_alloc(w->raw, w->raw_room = room);
-    size_t size = trace_encode(slot->event, WIRE_EVENTS, w->raw, &h.count);
+    size_t size = trace_encode(slot->word, WIRE_WORDS, w->raw, &h.count);
     if (h.count)
         writer_block(w, &h, w->raw, size);
     w->events += h.count;

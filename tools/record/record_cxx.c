@@ -30,21 +30,11 @@ static void cxx_find(void **slot, const char *name) {
     __atomic_store_n(slot, p, __ATOMIC_RELEASE);
 }
 
-static void cxx_born(struct lane *l, void *p, size_t size, size_t align) {
-    if (!l || !p)
-        return;
-    uint64_t now = wire_stamp();
-    if (size >= WIRE_LARGE_BYTES)
-        record_large_add((uintptr_t)p, size);
-    unsigned log2 = align ? (unsigned)__builtin_ctzl(align) : 0;
-    record_put(l, record_word(align ? WIRE_ALIGNED : WIRE_MALLOC, (uintptr_t)p, log2), size, now);
-}
-
-static void cxx_dies(struct lane *l, void *p) {
-    if (!l || !p)
-        return;
-    uint32_t pages = record_filter[record_hash((uintptr_t)p)] ? record_large_remove((uintptr_t)p) : 0;
-    record_put(l, record_word(WIRE_FREE, (uintptr_t)p, 0), pages, wire_stamp());
+static inline void cxx_born(struct lane *l, void *p, size_t size, size_t align) {
+    if (align)
+        record_born_aligned(l, p, size, align);
+    else
+        record_born(l, p, size);
 }
 
 #define NEXT(name)                                                        \
@@ -70,7 +60,7 @@ static void cxx_dies(struct lane *l, void *p) {
         NEXT(name);                           \
         void(*next) types;                    \
         memcpy(&next, &slot, sizeof next);    \
-        cxx_dies(l, p);                       \
+        record_dies(l, p);                    \
         next args;                            \
     }
 

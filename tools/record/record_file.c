@@ -17,7 +17,9 @@
 
 static struct record_live no_file = {.generation = 0};
 struct record_live *record_live = &no_file;
-__thread struct lane record_lane;
+static _Atomic uint64_t no_limit;
+__thread struct lane record_lane = {.limit = &no_limit, .tag = (uint32_t)REGION_NO_TAG << 8};
+uint64_t record_fork_stamp;
 
 int wire_by_clock;
 static struct wire_head *head;
@@ -66,7 +68,8 @@ static void head_fill(struct wire_head *h, uint32_t slots, const struct wire_hea
     h->pid = (uint32_t)getpid();
     h->ppid = (uint32_t)getppid();
     h->slots = slots;
-    h->start = wire_stamp();
+    h->start = record_fork_stamp ? record_fork_stamp : wire_stamp();
+    record_fork_stamp = 0;
     if (before) {
         h->forked = 1;
         h->parent_start = before->start;
@@ -118,8 +121,8 @@ void record_file_start(void) {
     slots_wanted = n ? (uint32_t)strtoul(n, NULL, 10) : WIRE_SLOTS_MAX;
     if (slots_wanted < WIRE_SLOTS_MIN || slots_wanted > WIRE_SLOTS_MAX)
         slots_wanted = WIRE_SLOTS_MAX;
-    void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (page == MAP_FAILED || madvise(page, 4096, MADV_WIPEONFORK) != 0 || !file_open(NULL))
+    void *page = mmap(NULL, sizeof *record_live, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED || madvise(page, sizeof *record_live, MADV_WIPEONFORK) != 0 || !file_open(NULL))
         return;
     record_live = page;
     record_live->generation = generations = 1;
@@ -153,7 +156,7 @@ static int slot_claim(uint32_t *at, int whole) {
         uint32_t expect = WIRE_FREE_SLOT;
         if (atomic_load_explicit(&head->state[i], memory_order_relaxed) == WIRE_FREE_SLOT &&
             /* acq: pairs with the parent's release of a cleared slot */
-            atomic_compare_exchange_strong_explicit(&head->state[i], &expect, WIRE_OPEN_SLOT, memory_order_acquire,
+            atomic_compare_exchange_strong_explicit(&head->state[i], &expect, WIRE_CLAIMED_SLOT, memory_order_acquire,
                                                     memory_order_relaxed)) {
             *at = i;
             if (!whole || record_populate(slot_at(i), WIRE_SLOT_BYTES))
@@ -189,43 +192,67 @@ static int slot_wait(uint32_t *at, int whole) {
     return 1;
 }
 
+static void lane_nowhere(struct lane *l) {
+    l->next = l->end = NULL;
+    l->limit = &no_limit;
+    l->tag = (uint32_t)REGION_NO_TAG << 8;
+}
+
 static void lane_end_slot(struct lane *l) {
     if (!l->next || l->generation != record_live->generation)
         return;
-    l->next = l->end = NULL;
+    lane_nowhere(l);
     /* rel: pairs with the parent's look for full slots */
     atomic_store_explicit(&head->state[l->slot], WIRE_FULL_SLOT, memory_order_release);
 }
 
 void record_lane_close(struct lane *l) { lane_end_slot(l); }
 
+void record_stamp_all(void) {
+    for (uint32_t i = 0; head && i < head->slots; i++)
+        if (atomic_load_explicit(&head->state[i], memory_order_relaxed) == WIRE_OPEN_SLOT)
+            atomic_store_explicit(&slot_at(i)->limit, 0, memory_order_relaxed);
+}
+
+static void lane_begin(struct lane *l) {
+    lane_nowhere(l);
+    l->generation = record_live->generation;
+    l->thread = atomic_fetch_add_explicit(&head->threads, 1, memory_order_relaxed);
+    l->seq = 0;
+    l->near = 1;
+    record_thread_begins(l);
+}
+
+static void lane_enter_slot(struct lane *l) {
+    struct wire_slot *s = slot_at(l->slot);
+    s->thread = l->thread;
+    s->tid = (uint32_t)syscall(SYS_gettid);
+    s->seq = l->seq++;
+    s->base = l->last = wire_stamp();
+    l->tag = (l->thread % (REGION_NO_TAG - 1) + 1) << 8;
+    l->next = l->start = s->word;
+    l->end = s->word + WIRE_WORDS - WIRE_WIDE_WORDS - 1; /* a stamp and a wide event */
+    l->limit = &s->limit;
+    atomic_store_explicit(l->limit, (uint64_t)(uintptr_t)(l->next + l->near), memory_order_relaxed);
+    /* rel: pairs with the parent's look for slots to have stamped */
+    atomic_store_explicit(&head->state[l->slot], WIRE_OPEN_SLOT, memory_order_release);
+}
+
 int record_lane_room(struct lane *l) {
-    int saved = errno, ok = 0;
+    int saved = errno, ok = 1;
     if (record_live->generation == 0 && !off)
         file_refork();
     if (off)
         return 0;
-    if (l->generation != record_live->generation) {
-        l->generation = record_live->generation;
-        l->next = l->end = NULL;
-        l->thread = atomic_fetch_add_explicit(&head->threads, 1, memory_order_relaxed);
-        l->seq = 0;
-    }
-    if (l->next + 1 < l->end)
+    if (l->generation != record_live->generation)
+        lane_begin(l);
+    if (l->next && l->next <= l->end)
         return 1;
     lane_end_slot(l);
-    if (slot_wait(&l->slot, l->seq > 0)) {
-        struct wire_slot *s = slot_at(l->slot);
-        s->thread = l->thread;
-        s->tid = (uint32_t)syscall(SYS_gettid);
-        s->seq = l->seq++;
-        s->base = l->last = wire_stamp();
-        l->next = s->event;
-        l->end = s->event + WIRE_EVENTS;
-        ok = 1;
-    } else {
+    if ((ok = slot_wait(&l->slot, l->seq > 0)))
+        lane_enter_slot(l);
+    else
         atomic_fetch_add_explicit(&head->lost, 1, memory_order_relaxed);
-    }
     errno = saved;
     return ok;
 }

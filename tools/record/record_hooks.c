@@ -12,13 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
-struct record_next record_next;
-int record_ready;
-
 /* Blocks for those who allocate before the next allocator is known (dlsym itself does); never given back. */
 static _Alignas(16) char early[65536];
 static size_t early_used;
-static int resolving;
+static int resolving, started, ready; /* ready: recording */
 static pthread_key_t exit_key;
 
 static void *early_alloc(size_t size, size_t align) {
@@ -39,6 +36,46 @@ void record_find(void *to, const char *name) {
     memcpy(to, &p, sizeof p);
 }
 
+/* The first call of a process may come before our constructor; and finding the next allocator may need memory, which is then early. */
+static void *first_malloc(size_t size) {
+    record_start();
+    return resolving ? early_alloc(size, 16) : record_next.malloc(size);
+}
+
+static void *first_calloc(size_t n, size_t size) {
+    record_start();
+    return resolving ? early_alloc(n * size, 16) : record_next.calloc(n, size);
+}
+
+static void first_free(void *p) {
+    record_start();
+    if (!resolving)
+        record_next.free(p);
+}
+
+static void *first_realloc(void *p, size_t size) {
+    record_start();
+    return resolving ? NULL : record_next.realloc(p, size);
+}
+
+static void *first_memalign(size_t align, size_t size) {
+    record_start();
+    return resolving ? early_alloc(size, align) : record_next.memalign(align, size);
+}
+
+static int first_posix_memalign(void **to, size_t align, size_t size) {
+    *to = first_memalign(align, size);
+    return *to ? 0 : ENOMEM;
+}
+
+struct record_next record_next = {.malloc = first_malloc,
+                                  .calloc = first_calloc,
+                                  .free = first_free,
+                                  .realloc = first_realloc,
+                                  .memalign = first_memalign,
+                                  .aligned_alloc = first_memalign,
+                                  .posix_memalign = first_posix_memalign};
+
 static void thread_exits(void *lane) {
     struct lane *l = lane;
     if (++l->exits < PTHREAD_DESTRUCTOR_ITERATIONS) {
@@ -46,14 +83,19 @@ static void thread_exits(void *lane) {
         return;
     }
     l->inside = 1;
-    record_put(l, record_word(WIRE_THREAD_END, 0, 0), 0, wire_stamp());
+    record_put_any(l, WIRE_THREAD_END, 0, 0, 0);
     record_lane_close(l);
     l->inside = 0;
 }
 
+void record_thread_begins(struct lane *l) {
+    if (ready)
+        pthread_setspecific(exit_key, l);
+}
+
 static void snapshot(void) {
     struct lane *l = &record_lane;
-    if (!record_ready || l->inside)
+    if (!ready || l->inside)
         return;
     l->inside = 1;
     if (record_live->generation == l->generation)
@@ -61,10 +103,15 @@ static void snapshot(void) {
     l->inside = 0;
 }
 
-__attribute__((constructor)) void record_start(void) {
-    if (record_ready || resolving)
-        return;
-    resolving = 1;
+/* The child's events are its own from here on, and the parent's before here are what it inherits. */
+static void fork_begins(void) {
+    record_fork_stamp = wire_stamp();
+    record_stamp_all();
+}
+
+static void fork_over(void) { record_fork_stamp = 0; }
+
+static void next_find(void) {
     record_twins_find(); /* first: the next library's functions may be made of them */
     record_find(&record_next.calloc, "calloc");
     record_find(&record_next.malloc, "malloc");
@@ -75,79 +122,43 @@ __attribute__((constructor)) void record_start(void) {
     record_find(&record_next.posix_memalign, "posix_memalign");
     record_find(&record_next.usable, "malloc_usable_size");
     record_find(&record_next.leave, "_exit");
-    record_file_start();
-    if (record_on() && pthread_key_create(&exit_key, thread_exits) == 0)
-        atexit(snapshot);
-    record_ready = 1;
-    resolving = 0;
 }
 
-struct lane *record_enter_first(struct lane *l) {
-    if (!record_ready)
-        record_start();
-    if (!record_ready || !record_on())
-        return NULL;
-    l->inside = 1;
-    if (record_lane_room(l) && l->seq == 1)
-        pthread_setspecific(exit_key, l);
-    if (record_on())
-        return l;
-    l->inside = 0;
-    return NULL;
-}
-
-void record_put_wide(struct lane *l, uint64_t head, uint64_t size, uint64_t now) {
-    if (!record_lane_room(l))
+__attribute__((constructor)) void record_start(void) {
+    struct lane *l = &record_lane;
+    int inside = l->inside;
+    if (started || resolving)
         return;
-    uint64_t dt = now > l->last ? now - l->last : 0;
-    if ((size | dt) >> 32)
-        record_store(l, WIRE_EXTEND, (dt >> 32) << 32 | size >> 32);
-    l->last += dt;
-    record_store(l, head, (dt & UINT32_MAX) << 32 | (size & UINT32_MAX));
-}
-
-static inline void block_born(struct lane *l, enum wire_op op, void *p, size_t size, size_t align) {
-    uint64_t now = wire_stamp();
-    if (UNLIKELY(size >= WIRE_LARGE_BYTES))
-        record_large_add((uintptr_t)p, size);
-    record_put(l, record_word(op, (uintptr_t)p, align ? (unsigned)__builtin_ctzl(align) : 0), size, now);
-}
-
-static inline uint32_t block_pages(void *p) {
-    return UNLIKELY(record_filter[record_hash((uintptr_t)p)]) ? record_large_remove((uintptr_t)p) : 0;
-}
-
-void record_born(struct lane *l, void *p, size_t size) {
-    if (l && p)
-        block_born(l, WIRE_MALLOC, p, size, 0);
-}
-
-void record_dies(struct lane *l, void *p) {
-    if (l && p) {
-        uint32_t pages = block_pages(p);
-        record_put(l, record_word(WIRE_FREE, (uintptr_t)p, 0), pages, wire_stamp());
+    resolving = 1;
+    l->inside = 1;
+    next_find();
+    record_file_start();
+    if (record_on() && pthread_key_create(&exit_key, thread_exits) == 0) {
+        atexit(snapshot);
+        pthread_atfork(fork_begins, fork_over, NULL);
+        ready = 1;
     }
+    started = 1;
+    resolving = 0;
+    l->inside = inside;
 }
 
 void *malloc(size_t size) {
     struct lane *l = record_enter();
     if (UNLIKELY(!l))
-        return resolving ? early_alloc(size, 16) : record_next.malloc(size);
+        return record_next.malloc(size);
     void *p = record_next.malloc(size);
-    if (LIKELY(p != NULL))
-        block_born(l, WIRE_MALLOC, p, size, 0);
+    record_born(l, p, size);
     l->inside = 0;
     return p;
 }
 
 void *calloc(size_t n, size_t size) {
     struct lane *l = record_enter();
-    if (UNLIKELY(!l))
-        return resolving ? early_alloc(n * size, 16) : record_next.calloc(n, size);
     void *p = record_next.calloc(n, size);
-    if (LIKELY(p != NULL))
-        block_born(l, WIRE_CALLOC, p, n * size, 0);
-    l->inside = 0;
+    if (LIKELY(l && p))
+        record_put_birth(l, WIRE_CALLOC, (uintptr_t)p, n * size);
+    record_leave(l);
     return p;
 }
 
@@ -155,14 +166,13 @@ void free(void *p) {
     if (UNLIKELY(!p || early_owns(p)))
         return;
     struct lane *l = record_enter();
-    if (LIKELY(l != NULL)) {
-        uint32_t pages = block_pages(p);
-        record_put(l, record_word(WIRE_FREE, (uintptr_t)p, 0), pages, wire_stamp());
+    if (UNLIKELY(!l)) {
         record_next.free(p);
-        l->inside = 0;
-    } else if (record_next.free) {
-        record_next.free(p);
+        return;
     }
+    record_put_free(l, (uintptr_t)p);
+    record_next.free(p);
+    l->inside = 0;
 }
 
 /* Moves an early block to the real allocator. */
@@ -179,15 +189,18 @@ void *record_realloc(void *(*next)(void *, size_t), void *p, size_t size) {
     struct lane *l = record_enter();
     if (UNLIKELY(!l))
         return next(p, size);
-    uint32_t pages = block_pages(p);
-    record_put(l, record_word(WIRE_REALLOC_OLD, (uintptr_t)p, 0), pages, wire_stamp());
+    uint32_t pages = 0;
+    if (LIKELY(record_plain(l, (uintptr_t)p)))
+        record_append(l, wire_word(WIRE_REALLOC_OLD, (uintptr_t)p, 0));
+    else
+        pages = record_put_any(l, WIRE_REALLOC_OLD, (uintptr_t)p, 0, 0);
     void *to = next(p, size);
-    uint64_t now = wire_stamp();
-    if (UNLIKELY(to && size >= WIRE_LARGE_BYTES))
-        record_large_add((uintptr_t)to, size);
-    else if (UNLIKELY(!to && size > 0 && pages))
+    if (UNLIKELY(!to && size > 0 && pages))
         record_large_add((uintptr_t)p, WIRE_LARGE_BYTES);
-    record_put(l, record_word(WIRE_REALLOC_NEW, (uintptr_t)to, 0), size, now);
+    if (LIKELY(to != NULL))
+        record_put_birth(l, WIRE_REALLOC_NEW, (uintptr_t)to, size);
+    else
+        record_put_any(l, WIRE_REALLOC_NEW, 0, size > 0, 0);
     l->inside = 0;
     return to;
 }
@@ -211,38 +224,26 @@ void *reallocarray(void *p, size_t n, size_t size) {
 
 void *memalign(size_t align, size_t size) {
     struct lane *l = record_enter();
-    if (UNLIKELY(!l))
-        return resolving ? early_alloc(size, align) : record_next.memalign(align, size);
     void *p = record_next.memalign(align, size);
-    if (LIKELY(p != NULL))
-        block_born(l, WIRE_ALIGNED, p, size, align);
-    l->inside = 0;
+    record_born_aligned(l, p, size, align);
+    record_leave(l);
     return p;
 }
 
 void *aligned_alloc(size_t align, size_t size) {
     struct lane *l = record_enter();
-    if (UNLIKELY(!l))
-        return resolving ? early_alloc(size, align) : record_next.aligned_alloc(align, size);
     void *p = record_next.aligned_alloc(align, size);
-    if (LIKELY(p != NULL))
-        block_born(l, WIRE_ALIGNED, p, size, align);
-    l->inside = 0;
+    record_born_aligned(l, p, size, align);
+    record_leave(l);
     return p;
 }
 
 int posix_memalign(void **to, size_t align, size_t size) {
     struct lane *l = record_enter();
-    if (UNLIKELY(!l)) {
-        if (!resolving)
-            return record_next.posix_memalign(to, align, size);
-        *to = early_alloc(size, align);
-        return *to ? 0 : ENOMEM;
-    }
     int rc = record_next.posix_memalign(to, align, size);
-    if (LIKELY(rc == 0 && *to))
-        block_born(l, WIRE_ALIGNED, *to, size, align);
-    l->inside = 0;
+    if (LIKELY(rc == 0))
+        record_born_aligned(l, *to, size, align);
+    record_leave(l);
     return rc;
 }
 

@@ -4,7 +4,7 @@
 
 #include "record.h"
 
-/* The next allocator's functions. */
+/* The next allocator's functions; until they are found, some that find them. */
 struct record_next {
     void *(*malloc)(size_t);
     void *(*calloc)(size_t, size_t);
@@ -19,10 +19,6 @@ struct record_next {
 
 #pragma GCC visibility push(hidden)
 extern struct record_next record_next;
-extern int record_ready;
-/* p, a block of size bytes or NULL, was given out; p is about to be freed. l NULL: nothing. */
-void record_born(struct lane *l, void *p, size_t size);
-void record_dies(struct lane *l, void *p);
 /* Recorded realloc of p, not NULL, by next. */
 void *record_realloc(void *(*next)(void *, size_t), void *p, size_t size);
 /* Finds the next allocator's functions, once. */
@@ -32,18 +28,29 @@ void record_find(void *to, const char *name);
 void record_twins_find(void);
 #pragma GCC visibility pop
 
-/* record_enter for a lane that cannot be written to yet: the first event of a process, of a thread, after a fork. */
-struct lane *record_enter_first(struct lane *l);
-
 /* The lane to record in, or NULL when this call is to pass through. The caller clears lane.inside after the event. */
 static inline struct lane *record_enter(void) {
     struct lane *l = &record_lane;
     if (UNLIKELY(l->inside))
         return NULL;
-    if (UNLIKELY(!l->next || l->generation != record_live->generation))
-        return record_enter_first(l);
     l->inside = 1;
     return l;
+}
+
+/* p, a block of size bytes or NULL, was given out; p is about to be freed. l NULL: nothing. */
+static inline void record_born(struct lane *l, void *p, size_t size) {
+    if (LIKELY(l && p))
+        record_put_birth(l, WIRE_MALLOC, (uintptr_t)p, size);
+}
+
+static inline void record_born_aligned(struct lane *l, void *p, size_t size, size_t align) {
+    if (l && p)
+        record_put_any(l, WIRE_ALIGNED, (uintptr_t)p, size, align ? (unsigned)__builtin_ctzl(align) : 0);
+}
+
+static inline void record_dies(struct lane *l, void *p) {
+    if (LIKELY(l && p))
+        record_put_free(l, (uintptr_t)p);
 }
 
 static inline void record_leave(struct lane *l) {

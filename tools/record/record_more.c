@@ -130,9 +130,8 @@ void hak_free_at(void *block, const void *site) {
 static void heap_born(struct lane *l, const hak_heap *heap, enum wire_op op, void *p, size_t size) {
     if (!l || !p)
         return;
-    uint64_t now = wire_stamp();
-    record_put(l, record_word(WIRE_HEAP, (uintptr_t)heap, 0), 0, now);
-    record_put(l, record_word(op, (uintptr_t)p, 0), size, now);
+    record_put_any(l, WIRE_HEAP, (uintptr_t)heap, 0, 0);
+    record_put_birth(l, op, (uintptr_t)p, size);
 }
 
 void *hak_heap_malloc(hak_heap *heap, size_t size) {
@@ -156,8 +155,10 @@ void *hak_heap_calloc(hak_heap *heap, size_t n, size_t size) {
 void hak_heap_destroy(hak_heap *heap) {
     NEXT(hak_heap_destroy)
     struct lane *l = record_enter();
-    if (l && heap)
-        record_put(l, record_word(WIRE_HEAP_END, (uintptr_t)heap, 0), 0, wire_stamp());
+    if (l && heap) {
+        record_put_any(l, WIRE_HEAP_END, (uintptr_t)heap, 0, 0);
+        record_regions_forget(); /* its blocks' addresses may come again, in whichever thread */
+    }
     next(heap);
     record_leave(l);
 }

@@ -4,11 +4,15 @@
  * exec, a signal), the kernel keeps what was stored. The recording parent takes full slots away, clears them and hands them back.
  *
  *   +-----------+------------------+--------+--------+-----
- *   | wire_head | wire_large[8192] | slot 0 | slot 1 | ...        slot = wire_slot header, then 16-byte events, zero = end
+ *   | wire_head | wire_large[8192] | slot 0 | slot 1 | ...        slot = wire_slot header, then words of 8 bytes, zero = end
  *   +-----------+------------------+--------+--------+-----
  *
- * A slot belongs to one thread; (thread, seq) orders the slots of a thread. Stamps of the processor's time stamp counter order events
- * across threads: a block's birth is stamped after the allocator returned it, its death before the allocator is told. */
+ * A slot belongs to one thread; (thread, seq) orders the slots of a thread, and a thread's words are in its order.
+ *
+ * Time. Reading the clock costs more than all else together, so an event has the stamp of the last WIRE_TIME word before it: not later
+ * than it was. A thread stamps anew each WIRE_NEAR_MOST words at the most, at each event while they are further apart than
+ * wire_sparse(), when the parent has come by (it sets slot.limit to 0), and whenever order across threads needs it (record_region.c).
+ * So the events of all threads, sorted by their stamps, are in an order in which each block's events are as they were. */
 #ifndef RECORD_WIRE_H
 #define RECORD_WIRE_H
 
@@ -16,7 +20,7 @@
 #include <stdint.h>
 #include <time.h>
 
-#define WIRE_MAGIC 0x3165726977686b48ull /* "Hkhwire1" */
+#define WIRE_MAGIC 0x3265726977686b48ull /* "Hkhwire2" */
 /* Not HAKMEM_...: those are the options of the library, which would warn of them. */
 #define WIRE_ENV_DIR "HAKRECORD_DIR"
 #define WIRE_ENV_SLOTS "HAKRECORD_SLOTS"
@@ -32,42 +36,47 @@ enum {
     WIRE_ARGS = 1024,
 };
 
+/* The first seven are the common ones, which pack best (trace_codec.c). */
 enum wire_op {
     WIRE_NONE,
     WIRE_MALLOC,      /* addr, size */
     WIRE_CALLOC,      /* addr, size */
-    WIRE_ALIGNED,     /* addr, size, align */
     WIRE_FREE,        /* addr, size = pages touched + 1, or 0: not counted */
-    WIRE_REALLOC_OLD, /* addr, size as in WIRE_FREE; stamped before the call */
-    WIRE_REALLOC_NEW, /* addr (0: failed), size; stamped after the call */
+    WIRE_REALLOC_OLD, /* addr, size as in WIRE_FREE; before the call */
+    WIRE_REALLOC_NEW, /* addr, size; after the call; addr 0: failed, or size 0 */
+    WIRE_BRIEF,       /* addr, size: WIRE_MALLOC, and right after it WIRE_FREE of the same block */
+    WIRE_ALIGNED = 8, /* addr, size, align */
     WIRE_THREAD_END,
     WIRE_PAGES,    /* addr, size = pages touched + 1: a block that was live at exit */
-    WIRE_EXTEND,   /* size = high 32 bits of the next event's size, dt = high 32 bits of its dt */
     WIRE_HEAP,     /* addr: the thread's next birth is of this first-class heap */
     WIRE_HEAP_END, /* addr: all live blocks of this heap die */
+    WIRE_TIME,     /* bits 4-63: stamps since the last one */
+    WIRE_WIDE,     /* op in bits 4-7, log2 of the alignment in 8-13; two words follow: addr, ~size */
 };
 
-/* 16 bytes. head: op in bits 0-3, log2 of the alignment in 4-9, address in 16-63. tail: size in 0-31, dt in 32-63. head is stored
- * last, so that a half-written event reads as the end. */
-struct wire_event {
-    _Atomic uint64_t head;
-    uint64_t tail;
-};
-_Static_assert(sizeof(struct wire_event) == 16, "events tile a slot");
+/* A word: op in bits 0-3, size in 4-18, address in 16-63: its lowest three bits, which share places with the size, are 0. What does not
+ * fit is WIRE_WIDE, as is a death with pages. A word is stored whole, and that of WIRE_WIDE after the two that follow it: a half-written event reads as the end. */
+enum { WIRE_SIZE_BITS = 15, WIRE_SIZE_END = 1 << WIRE_SIZE_BITS, WIRE_WIDE_WORDS = 3, WIRE_NEAR_MOST = 64 };
+
+static inline uint64_t wire_word(enum wire_op op, uint64_t addr, uint64_t size) { return addr << 16 | size << 4 | op; }
+static inline uint64_t wire_addr(uint64_t word) { return word >> 19 << 3; }
+static inline uint64_t wire_size(uint64_t word) { return word >> 4 & (WIRE_SIZE_END - 1); }
 
 struct wire_slot {
     uint32_t thread; /* serial number of the thread in its process */
     uint32_t tid;    /* the kernel's */
     uint32_t seq;    /* order of this slot within the thread */
     uint32_t reserved;
-    uint64_t base; /* stamp that the first event's dt counts from */
-    uint64_t reserved2;
-    struct wire_event event[(WIRE_SLOT_BYTES - 32) / 16];
+    uint64_t base;          /* stamp of the first event */
+    _Atomic uint64_t limit; /* the address, in the program, at which the thread stamps anew; the parent sets 0: now */
+    uint64_t reserved2[4];
+    _Atomic uint64_t word[(WIRE_SLOT_BYTES - 64) / 8];
 };
 _Static_assert(sizeof(struct wire_slot) == WIRE_SLOT_BYTES, "slot");
-enum { WIRE_EVENTS = (WIRE_SLOT_BYTES - 32) / 16 };
+enum { WIRE_WORDS = (WIRE_SLOT_BYTES - 64) / 8 };
 
-enum wire_state { WIRE_FREE_SLOT, WIRE_OPEN_SLOT, WIRE_FULL_SLOT };
+/* CLAIMED: somebody's, but its pages may not exist yet. */
+enum wire_state { WIRE_FREE_SLOT, WIRE_CLAIMED_SLOT, WIRE_OPEN_SLOT, WIRE_FULL_SLOT };
 
 /* A large live block. The parent writes pages now and then, so that a killed program has them too. */
 struct wire_large {
@@ -127,6 +136,30 @@ static inline uint64_t wire_stamp(void) {
     return v;
 #else
     return wire_clock_stamp();
+#endif
+}
+
+/* The processor begins nothing that follows before all that precedes is done: the counter is otherwise read out of turn. */
+static inline void wire_fence(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_lfence();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb" ::: "memory");
+#else
+    atomic_thread_fence(memory_order_seq_cst);
+#endif
+}
+
+/* Stamps between events from which on each gets its own: some 400 ns, beside which reading the clock is little. */
+static inline uint64_t wire_sparse(void) {
+#if defined(__x86_64__)
+    return wire_by_clock ? 400 : 1000;
+#elif defined(__aarch64__)
+    uint64_t hertz;
+    __asm__("mrs %0, cntfrq_el0" : "=r"(hertz));
+    return wire_by_clock ? 400 : hertz / 2500000;
+#else
+    return 400;
 #endif
 }
 
