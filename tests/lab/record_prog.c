@@ -5,11 +5,13 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { RING = 256, BLOCK = 100 };
@@ -55,6 +57,65 @@ static void mode_pair(void) {
     pthread_create(&t[1], NULL, consumer, NULL);
     pthread_join(t[0], NULL);
     pthread_join(t[1], NULL);
+}
+
+/* Four threads that mostly use their own blocks, and now and then exchange one for another's: who frees it is anybody. */
+static void *swapper(void *seed) {
+    void *own[16] = {NULL};
+    uint64_t r = (uintptr_t)seed * 0x9e3779b97f4a7c15u + 1;
+    for (long i = 0; i < turns; i++) {
+        r = r * 6364136223846793005u + 1442695040888963407u;
+        void **at = &own[r >> 60];
+        free(*at);
+        *at = malloc(r >> 40 & 1 ? BLOCK : (size_t)(r >> 50 & 511));
+        if ((r >> 32 & 15) == 0)
+            *at = atomic_exchange(&ring[r >> 36 & 15], *at);
+        if ((r >> 24 & 127) == 0)
+            sched_yield();
+    }
+    for (int i = 0; i < 16; i++)
+        free(own[i]);
+    return NULL;
+}
+
+static void mode_swap(void) {
+    pthread_t t[4];
+    for (uintptr_t i = 0; i < 4; i++)
+        pthread_create(&t[i], NULL, swapper, (void *)(i + 1));
+    for (int i = 0; i < 4; i++)
+        pthread_join(t[i], NULL);
+}
+
+static double cpu_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* Nothing but malloc and free: one block again and again; 400 slots of 16 to 1024 bytes at random. Processor seconds go to stdout. */
+static void mode_brief(void) {
+    double from = cpu_now();
+    for (long i = 0; i < turns; i++) {
+        char *volatile p = malloc(64);
+        *p = 1;
+        free(p);
+    }
+    printf("cpu %f\n", cpu_now() - from);
+}
+
+static void mode_slots(void) {
+    static char *slot[400];
+    uint64_t r = 88172645463325252u;
+    double from = cpu_now();
+    for (long i = 0; i < turns; i++) {
+        r = r * 6364136223846793005u + 1442695040888963407u;
+        char **at = &slot[(r >> 33) % 400];
+        size_t size = 16 + (r >> 20) % 1009;
+        free(*at);
+        *at = malloc(size);
+        **at = (*at)[size - 1] = 1;
+    }
+    printf("cpu %f\n", cpu_now() - from);
 }
 
 /* Threads that come and go, each with its own blocks, some of which the main thread frees. */
@@ -128,6 +189,23 @@ static void mode_fork(void) {
         }
         waitpid(pid, NULL, 0);
     }
+}
+
+/* The parent goes on at once after a fork, and later its child ends what it inherited. */
+static void mode_forkon(void) {
+    void **block = calloc((size_t)turns, sizeof *block);
+    for (long i = 0; i < turns; i++)
+        block[i] = malloc(BLOCK);
+    pid_t pid = fork();
+    if (pid == 0)
+        usleep(20000);
+    for (long i = 0; i < turns; i++)
+        free(block[i]);
+    for (long i = 0; pid && i < turns; i++)
+        block[i] = malloc(300);
+    if (pid == 0)
+        _exit(0);
+    waitpid(pid, NULL, 0);
 }
 
 /* Blocks of BLOCK + i bytes, for those who must say which part of a program was recorded. */
@@ -249,11 +327,12 @@ int main(int argc, char **argv) {
     static const struct {
         const char *name;
         void (*run)(void);
-    } mode[] = {{"stack", mode_stack},       {"pair", mode_pair},           {"churn", mode_churn},
-                {"kinds", mode_kinds},       {"large", mode_large},         {"fork", mode_fork},
-                {"asleep", mode_asleep},     {"crowd", mode_crowd},         {"sweep", mode_sweep},
-                {"lives", mode_lives},       {"daemon", mode_plain_daemon}, {"user", mode_user_daemon},
-                {"chroot", mode_root_daemon}};
+    } mode[] = {{"stack", mode_stack},        {"pair", mode_pair},           {"churn", mode_churn},
+                {"kinds", mode_kinds},        {"large", mode_large},         {"fork", mode_fork},
+                {"asleep", mode_asleep},      {"crowd", mode_crowd},         {"sweep", mode_sweep},
+                {"lives", mode_lives},        {"daemon", mode_plain_daemon}, {"user", mode_user_daemon},
+                {"chroot", mode_root_daemon}, {"swap", mode_swap},           {"brief", mode_brief},
+                {"slots", mode_slots},        {"forkon", mode_forkon}};
     if (argc < 3)
         return 2;
     turns = strtol(argv[2], NULL, 10);

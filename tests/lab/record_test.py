@@ -43,6 +43,14 @@ class Counts(RecordTest):
         self.assertEqual(s["reallocs"], 12500)
         self.assertEqual(count(s, "unknown_frees", "missed_frees"), [0, 0])
 
+    def test_threads_that_swap(self):
+        """Blocks wander among threads that read the clock rarely: each free still comes after its malloc, and before the next."""
+        for _ in range(3):
+            s = self.trace(self.record(PROG, "swap", 150000))
+            self.assertEqual(count(s, "threads", "unknown_frees", "missed_frees"), [5, 0, 0])
+            self.assertGreater(s["cross_thread"]["blocks"], 5000)
+            self.assertLess(s["live_at_end_blocks"], 30)
+
     def test_order_by_the_clock(self):
         """Where the time stamp counter is not trusted, the clock orders the threads."""
         out = self.record(PROG, "pair", 20000, env={**os.environ, "HAKRECORD_CLOCK": "1"})
@@ -185,6 +193,16 @@ class Ends(RecordTest):
                 self.assertGreaterEqual(s["inherited_blocks"], 1000)
                 self.assertIn({"size": 200, "blocks": 1000}, s["top_sizes"])
 
+    def test_fork_and_on(self):
+        """What the parent does right after the fork is not the child's."""
+        out = self.record(PROG, "forkon", 3000)
+        for p in json.loads(self.tool("trace", "--json", "--list", out).stdout):
+            s = self.trace(out, "--process", p["pid"])
+            self.assertEqual(count(s, "unknown_frees", "missed_frees"), [0, 0])
+            if p["forked"]:
+                self.assertLess(s["live_at_end_blocks"], 20)
+                self.assertNotIn(300, [r["size"] for r in s["top_sizes"]])
+
     def test_exec(self):
         out = self.record("/bin/sh", "-c", f"{PROG} stack 10; exec {PROG} stack 3000")
         listed = json.loads(self.tool("trace", "--json", "--list", out).stdout)
@@ -324,6 +342,19 @@ class BadInput(RecordTest):
 
 
 class Overhead(RecordTest):
+    def test_malloc_and_free_alone(self):
+        """A loop of nothing else, one block again and again and many: the program's own processor time, the least of seven."""
+        for mode in ("brief", "slots"):
+            seconds = {}
+            for _ in range(7):
+                for before in ((), (TOOL, "record", "-o", self.path("o.hkt"), "--")):
+                    done = subprocess.run([*before, PROG, mode, "2000000"], capture_output=True, text=True, check=True)
+                    taken = float(done.stdout.split("cpu ")[1])
+                    seconds[len(before)] = min(seconds.get(len(before), taken), taken)
+            ratio = seconds[5] / seconds[0]
+            print(f"record: {mode}: {ratio:.2f} times the CPU time", file=sys.stderr)
+            self.assertLess(ratio, 2.4, mode)  # 1.6 to 1.8 on a quiet machine; a clock at each event: 4
+
     def test_under_twice(self):
         """A malloc-heavy interpreter; CPU time of the program itself, the best of three."""
         code = "d={str(i):[i,'v%d'%i] for i in range(150000)}; e=sorted(d.values()); print(len(e))"

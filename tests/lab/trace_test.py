@@ -117,7 +117,7 @@ class BadInput(RecordTest):
         with open(out, "rb") as f:
             data = f.read()
         for verb in ("trace", "replay", "report"):
-            for name, bytes_, says in (("empty", b"", "empty"), ("nine", b"HAKTRC9\n" + data[8:], "version 9"), ("json", b'{"a": 1}', "not a re")):
+            for name, bytes_, says in (("empty", b"", "empty"), ("nine", b"HAKTRC9\n" + data[8:], "version 9"), ("old", b"HAKTRC1\n" + data[8:], "version 1"), ("json", b'{"a": 1}', "not a re")):
                 with open(self.path(name), "wb") as f:
                     f.write(bytes_)
                 done = self.tool(verb, self.path(name), *(["-o", self.path("x.html")] if verb == "report" else []), status=None)

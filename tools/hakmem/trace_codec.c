@@ -3,7 +3,7 @@
  *   codes   2 bytes a word: kind in bits 0-3 (enum code), 4-15 as it says; for a plain word: bits 4-15 of the address
  *   highs   4 bytes: bits 16-47 of the address, for each plain word whose CODE_HIGH is set; otherwise they are those of the last word
  *           of the block with the same bits 4-15: what is freed was mostly allocated lately
- *   sizes   2 bytes for each plain word of HAS_SIZE
+ *   sizes   2 bytes for each plain word whose op has one
  *   times   4 bytes for each CODE_TIME: bits 12-43
  *   words   8 bytes for each CODE_WORD, and 16 for each CODE_WIDE */
 #include "trace_file.h"
@@ -18,10 +18,9 @@ enum code {
     CODE_WORD = 0,       /* the whole code: any word, in words */
     CODE_WIDE = 1 << 15, /* and bits 0-3 are 0: WIRE_WIDE, its op and alignment in bits 4-13, its two words in words */
 };
-enum {
-    HAS_SIZE = 1 << WIRE_MALLOC | 1 << WIRE_CALLOC | 1 << WIRE_REALLOC_NEW | 1 << WIRE_BRIEF,
-    LOWS = 4096,
-};
+enum { LOWS = 4096 };
+/* Bytes of sizes that a plain word has, by op: a look at memory is quicker than a shift by a number that is not known before. */
+static const uint8_t size_bytes[8] = {[WIRE_MALLOC] = 2, [WIRE_CALLOC] = 2, [WIRE_REALLOC_NEW] = 2, [WIRE_BRIEF] = 2};
 static const size_t column_most[COLUMNS] = {2, 4, 2, 4, 8}; /* bytes that a word may take there; none takes all */
 
 struct columns {
@@ -119,7 +118,7 @@ size_t trace_encode(_Atomic uint64_t *word, size_t n, unsigned char *out, uint32
         highs += fresh * 4;
         high_of[low] = high;
         put16(&sizes, w >> 4 & (WIRE_SIZE_END - 1));
-        sizes += (HAS_SIZE >> op & 1) * 2;
+        sizes += size_bytes[op];
         twice += op == WIRE_BRIEF;
         i++;
     }
@@ -171,7 +170,7 @@ static uint64_t word_next(struct reader *r) {
         uint32_t *high = &r->high_of[code >> 4];
         if (code & CODE_HIGH)
             *high = (uint32_t)take(r, HIGHS, 4);
-        return (uint64_t)*high << 32 | code >> 4 << 20 | (HAS_SIZE >> op & 1 ? take(r, SIZES, 2) << 4 : 0) | op;
+        return (uint64_t)*high << 32 | code >> 4 << 20 | take(r, SIZES, size_bytes[op]) << 4 | op;
     }
     if (code & CODE_TIME)
         return take(r, TIMES, 4) << 16 | (code & 0xfff0) | WIRE_TIME;

@@ -16,7 +16,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { WARM_SLOTS = 256, BEHIND_SLOTS = 16, SAMPLES_MAX = 1000 };
+enum { WARM_SLOTS = 1024, BEHIND_SLOTS = 16, SAMPLES_MAX = 1000 };
 static const double SAMPLE_EVERY = 0.02, PAGES_EVERY = 0.1, TICK_EVERY = 0.002;
 
 int wire_by_clock;

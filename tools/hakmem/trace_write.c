@@ -7,7 +7,7 @@
 #include <zstd.h>
 
 /* A level up is 10 to 25 % more of the collector's instructions for 4 to 12 % fewer bytes. */
-enum { TRACE_LEVEL = 1, TRACE_LEVEL_HURRIED = -1 };
+enum { TRACE_LEVEL = -1, TRACE_LEVEL_HURRIED = -20 };
 #define BLOCK_MAGIC 0x314b4248u /* "HBK1" */
 
 static int writer_fail(struct trace_writer *w, int error) {
