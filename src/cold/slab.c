@@ -13,6 +13,7 @@
 #include "cold/span.h"
 #include "cold/steal.h"
 #include "cold/takeover.h"
+#include "cold/thp.h"
 #include "gates/gates.h"
 #include "layout/lookup.h"
 #include "os/os.h"
@@ -249,6 +250,9 @@ static bool slab_new(struct heap *h, unsigned cls) {
     }
     bool grows = zeroed && h->nslabs[cls] > GROWS && hak_gates.populate;
     hak_lock_drop(&h->lock);
+    if (zeroed) {
+        thp_slab(h, u, hak_class[cls].units);
+    }
     if (grows) {
         os_populate(unit_address(u), (size_t)hak_class[cls].units << HAK_UNIT_SHIFT);
     }

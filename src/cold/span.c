@@ -17,7 +17,7 @@
 
 enum { LISTS = HAK_SUPER_UNITS + 1, S = HAK_SUPER_UNITS };
 enum { SHED_TRIES = 100 };                                       /* milliseconds */
-enum { TRADE_MIN = 8, TRADE_SHARE = 32, TRADE_SHARE_HUGE = 16 }; /* 2 MiB; a fourth, a sixteenth of what is used */
+enum { TRADE_MIN = 8, TRADE_SHARE = 32, TRADE_SHARE_HUGE = 16 }; /* 512 KiB; a 32nd, a sixteenth of what is used */
 
 static hak_lock lock = HAK_LOCK_INIT(HAK_RANK_CENTRAL);
 enum { WARM, ANY, KINDS };          /* by the longest run of dirty units, which cost no page fault, and of any */
@@ -333,6 +333,18 @@ uint32_t span_mark_huge(uint32_t unit, uint32_t units, uint32_t *super) {
     }
     hak_lock_drop(&lock);
     return n;
+}
+
+uint32_t span_mark_first(uint32_t unit, uint32_t units) {
+    uint32_t i = unit / S, bits = bits_of(unit % S, units);
+    hak_lock_take(&lock);
+    struct super *s = super_at(i);
+    bool first = s->huge == THP_NONE && s->dirty == 0 && s->free == ~bits;
+    if (first) {
+        s->huge = THP_HUGE;
+    }
+    hak_lock_drop(&lock);
+    return first ? i : 0;
 }
 
 static bool all_free(uint32_t unit, uint32_t units) {

@@ -25,6 +25,10 @@ HAK_HIDDEN uint32_t span_claim_dirty(uint32_t *cursor, uint32_t epoch, uint32_t 
 /* The first row of whole supers in the run for which no huge pages were asked is marked as if they were: their number, *super the first. */
 HAK_HIDDEN uint32_t span_mark_huge(uint32_t unit, uint32_t units, uint32_t *super);
 
+/* The super that the run lies in is marked as if huge pages were asked for, if nothing else of it is or was in use: its number, 0 otherwise (and for
+ * the first super). */
+HAK_HIDDEN uint32_t span_mark_first(uint32_t unit, uint32_t units);
+
 struct span_stats {
     size_t used, dirty, clean; /* units: held by spans; free and touched; free and not */
     size_t peak;               /* used, at most in this window and the one before */

@@ -23,6 +23,8 @@ enum { ASK_UNITS = (4 << 20) >> HAK_UNIT_SHIFT, FLOOR_UNITS = (64 << 20) >> HAK_
  * So the first ones are looked at when they are freed, later ones now and then. */
 enum { LARGE_BYTES = 4 << 20, LARGE_LOOKS = 8, LARGE_EVERY = 16, LARGE_TRUST = 4, LARGE_BLAME = 2 };
 
+enum { SLAB_FLOOR = 16 << 20, SLAB_HOLES = 8 };
+
 static struct thp_stats now; /* atomic: each word */
 static uint32_t large_freed; /* atomic */
 static int32_t large_filled; /* atomic: votes; over 0: they are filled */
@@ -102,6 +104,22 @@ void thp_large(uint32_t unit, uint32_t units) {
         hak_add_rlx(&now.bytes[THP_HUGE], bytes);
         hak_add_rlx(&now.bytes[THP_NONE], 0 - bytes);
     }
+}
+
+/* Without the lock: a guess. */
+HAK_RACY static bool is_dense(const struct heap *h) {
+    return h->slab_bytes >= SLAB_FLOOR && h->free_bytes - h->fresh_bytes < h->slab_bytes / SLAB_HOLES;
+}
+
+void thp_slab(const struct heap *h, uint32_t unit, uint32_t units) {
+    uint32_t super;
+    if (HAK_LIKELY(!is_dense(h)) || hak_gates.thp != DEFAULT || obtainable() != THP_HUGE ||
+        (super = span_mark_first(unit, units)) == 0) {
+        return;
+    }
+    os_huge(unit_address((size_t)super * HAK_SUPER_UNITS), HAK_SUPER, true);
+    hak_add_rlx(&now.bytes[THP_HUGE], HAK_SUPER);
+    hak_add_rlx(&now.bytes[THP_NONE], 0 - HAK_SUPER);
 }
 
 void thp_large_freed(const void *p, size_t n) {

@@ -1,5 +1,6 @@
 /* thp.c : which growth of the arena is advised about, by gate, size of the heap, and what the kernel gives. */
 #include "cold/thp.h"
+#include "api/prefixed.h"
 #include "cold/large.h"
 #include "gates/gates.h"
 #include "layout/lookup.h"
@@ -129,11 +130,64 @@ static void large_given_up(void) {
     assert_int_equal(large_round(true), 0);
 }
 
+/* A dense heap of 16 MiB and more asks for each super that its slabs begin; a small one, or one with holes, does not. */
+static unsigned slabs_until(size_t bytes) {
+    static const size_t size = 1000;
+    static void *block[1 << 16];
+    static size_t n;
+    unsigned before = os_fault_count(OS_HUGE);
+    while (n * size < bytes) {
+        block[n] = malloc(size);
+        assert_non_null(block[n++]);
+    }
+    while (n * size > bytes) {
+        free(block[--n]);
+    }
+    return os_fault_count(OS_HUGE) - before;
+}
+
+static void slabs_dense(void) {
+    assert_int_equal(slabs_until(14 << 20), 0);
+    assert_in_range(slabs_until(30 << 20), 5, 8);
+    struct thp_stats s;
+    thp_stats_get(&s);
+    assert_in_range(s.bytes[THP_HUGE], 5 * HAK_SUPER, 8 * HAK_SUPER);
+}
+
+static void slabs_with_holes(void) {
+    slabs_until(15 << 20);
+    void **kept = malloc(40000 * sizeof *kept);
+    for (int i = 0; i < 40000; i++) {
+        kept[i] = malloc(200);
+    }
+    for (int i = 0; i < 40000; i++) {
+        if (i % 10) {
+            free(kept[i]);
+        }
+    }
+    hak_tls.busy++;
+    thread_flush(&hak_tls, hak_tls.heap);
+    hak_tls.busy--;
+    assert_int_equal(slabs_until(20 << 20), 0);
+    unit_verify();
+}
+
+static void slabs_never(void) {
+    unsigned calls;
+    growth("HAKMEM_THP=never", SMALL, &calls);
+    unsigned before = os_fault_count(OS_HUGE);
+    slabs_until(30 << 20);
+    struct thp_stats s;
+    thp_stats_get(&s);
+    assert_int_equal(s.bytes[THP_HUGE], 0);
+    assert_true(os_fault_count(OS_HUGE) >= before); /* against them, growth by growth */
+}
+
 /* Each in a process of its own: the kernel is asked once. */
 static void each(void **state) {
-    static void (*const body[])(void) = {by_gate,      pages_of_64k, pages_of_512k, both,
-                                         none_given,   given_always, unknown,       refused,
-                                         large_filled, large_sparse, large_given_up};
+    static void (*const body[])(void) = {by_gate,        pages_of_64k, pages_of_512k,    both,         none_given,
+                                         given_always,   unknown,      refused,          large_filled, large_sparse,
+                                         large_given_up, slabs_dense,  slabs_with_holes, slabs_never};
     (void)state;
     unit_start();
     for (size_t i = 0; i < COUNT(body); i++) {
