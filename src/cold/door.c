@@ -26,13 +26,14 @@
 enum { TICK_EVENTS = 64, TICK_SOON = 8 /* when there is more to do */, SHRINK_EPOCHS = 64 /* a second */ };
 /* The program is called back (recall.c) while most of the heap waits for its age: each 64 ms for so many calls, at some 50 ns each, and once after
  * each tick, for it may fall silent any moment. */
-enum { RECALL_EPOCHS = 4, RECALL_CALLS = 5000, RECALL_MIN = 2 << 20, RECALL_SHARE = 2 };
+enum { RECALL_EPOCHS = 4, RECALL_CALLS = 2000, RECALL_MIN = 2 << 20, RECALL_BEGIN = 2, RECALL_END = 32 };
 
-/* Memory that waits for its age needs somebody who looks at the clock. */
+/* Memory that waits for its age needs somebody who looks at the clock: once begun, until most of it is gone. */
 static bool much_waits(const struct heap *h) {
     size_t idle = purge_idle_bytes(h), dirty = span_dirty() << HAK_UNIT_SHIFT;
-    return (dirty > RECALL_MIN && dirty > span_used() / RECALL_SHARE << HAK_UNIT_SHIFT) ||
-           (idle > RECALL_MIN && idle > h->slab_bytes / RECALL_SHARE);
+    size_t share = h->recall_calls ? RECALL_END : RECALL_BEGIN;
+    return (dirty > RECALL_MIN && dirty > span_used() / share << HAK_UNIT_SHIFT) ||
+           (idle > RECALL_MIN && idle > h->slab_bytes / share);
 }
 
 static void purge(struct thread_cache *t, struct heap *h, bool at_tick) {

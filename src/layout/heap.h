@@ -59,7 +59,7 @@ struct heap {
     uint8_t used[HAK_CLASSES];        /* owner: 1 when refilled since the last shrink */
     uint8_t misses[HAK_CLASSES];      /* owner: refills of a class that is still served from the shared heap */
     bool new_slab;                    /* owner: one was taken since learn_see() was last told */
-    bool recalled;                    /* owner: a call met the closed table (recall.c) */
+    bool recalled;                    /* owner: a call that met the closed table should look at the clock (recall.c) */
     uint32_t recall_calls;            /* owner: as many more calls meet it */
     uint32_t recalled_at;             /* owner: purge epoch when it was last closed */
     size_t magazine_total;            /* owner: bytes of blocks that the chunks of all magazines have room for */

@@ -227,7 +227,7 @@ static void bounded(void **state) {
     os_fault_advance(20000);
     unsigned calls = os_fault_count(OS_PURGE);
     assert_true(purge_tick());
-    assert_in_range(os_fault_count(OS_PURGE) - calls, 32, 128 * 16);
+    assert_in_range(os_fault_count(OS_PURGE) - calls, 32, 512 * 16);
     size_t purged = os_fault_purged();
     assert_false(purge_tick()); /* not in the same step */
     assert_int_equal(os_fault_purged(), purged);
