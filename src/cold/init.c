@@ -34,13 +34,14 @@ static uint32_t start(void) {
 
 void hak_start(void) {
     uint32_t now = HAK_MODE_NEW;
+    hak_tls
+        .busy++; /* as long as the mode is ours: a signal handler's call would wait for the one that it interrupted */
+    hak_signal_fence();
     if (hak_cas_ar(&hak_mode, &now, HAK_MODE_STARTING)) { /* ar: pairs with the loads below */
-        hak_tls.busy++;
-        uint32_t mode = start();
-        hak_tls.busy--;
-        hak_store_rel(&hak_mode, mode); /* rel: pairs with the loads below */
-        return;
+        hak_store_rel(&hak_mode, start());                /* rel: pairs with the loads below */
     }
+    hak_signal_fence();
+    hak_tls.busy--;
     while (hak_load_acq(&hak_mode) == HAK_MODE_STARTING && !hak_tls.busy) { /* acq: pairs with the store above */
         os_wait(&hak_mode, HAK_MODE_STARTING, 1);
     }

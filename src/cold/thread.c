@@ -1,6 +1,7 @@
 /* cold/thread.c : the life of a thread as the allocator sees it.                                                       L2
  * Owns       thread_cache.{key,heap,state}, heap.cache
  * Threads    the thread itself
+ * Invariant  a thread has one heap at most: two that name one cache are emptied twice by whoever visits it (visit.c)
  * A thread past its destructors has key ~0 and no heap again: its allocations come from the shared heap, its frees go straight home.
  * Decision   docs/decisions/008           Test  stress/churn, stress/tls_destructors */
 #include "cold/thread.h"
@@ -56,6 +57,11 @@ bool thread_attach(struct thread_cache *t) {
         return false;
     }
     t->busy++;
+    hak_signal_fence(); /* from here on no signal handler attaches; one that came before may have */
+    if (HAK_UNLIKELY(t->heap != 0)) {
+        t->busy--;
+        return true;
+    }
     struct heap *h = heap_acquire(HEAP_THREAD);
     if (h) {
         set_cache(h, t);

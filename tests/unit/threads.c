@@ -232,6 +232,53 @@ static void forks(void **state) {
     unit_verify();
 }
 
+static int met; /* atomic: the handler was called */
+
+static void take_one(int number) {
+    (void)number;
+    __atomic_store_n(&met, 1, __ATOMIC_RELAXED);
+    free(malloc(100));
+}
+
+/* Returns how many heaps think they are this thread's. */
+static void *first_call(void *arg) {
+    (void)arg;
+    uintptr_t n = 0;
+    free(malloc(100));
+    for (uint32_t id = 1; id <= heap_count(); id++) {
+        n += heap_by_id(id)->cache == &hak_tls;
+    }
+    return (void *)n;
+}
+
+/* A thread's first call waits for another thread, which starts the allocator, and a signal handler takes a block meanwhile: the thread gets one
+ * heap, not one in the handler and another after it. */
+static void attached_in_a_handler(void **state) {
+    (void)state;
+    struct heap *own = hak_tls.heap;
+    assert_true(thread_attach(&hak_tls));
+    assert_ptr_equal(hak_tls.heap, own);
+    struct sigaction action = {.sa_handler = take_one};
+    sigaction(SIGUSR1, &action, 0);
+    unsigned waits = os_fault_count(OS_WAIT);
+    pthread_t t;
+    void *heaps;
+    __atomic_store_n(&hak_mode, HAK_MODE_STARTING, __ATOMIC_RELAXED);
+    assert_int_equal(pthread_create(&t, 0, first_call, 0), 0);
+    while (os_fault_count(OS_WAIT) == waits) {
+        usleep(100);
+    }
+    pthread_kill(t, SIGUSR1);
+    while (!__atomic_load_n(&met, __ATOMIC_RELAXED)) {
+        usleep(100);
+    }
+    __atomic_store_n(&hak_mode, HAK_MODE_ON, __ATOMIC_RELEASE);
+    os_wake(&hak_mode);
+    pthread_join(t, &heaps);
+    assert_int_equal((uintptr_t)heaps, 1);
+    unit_verify();
+}
+
 static int setup(void **state) {
     (void)state;
     unit_start();
@@ -241,6 +288,7 @@ static int setup(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(rounds), cmocka_unit_test(come_and_go),
-                                       cmocka_unit_test(after_destructors), cmocka_unit_test(forks)};
+                                       cmocka_unit_test(after_destructors), cmocka_unit_test(attached_in_a_handler),
+                                       cmocka_unit_test(forks)};
     return cmocka_run_group_tests(tests, setup, 0);
 }
