@@ -18,7 +18,7 @@
 #include "cold/visit.h"
 #include "base/bits.h"
 #include "cold/meta.h"
-#include "cold/slab.h"
+#include "cold/remote.h"
 #include "layout/magazine.h"
 #include "os/os.h"
 
@@ -149,12 +149,11 @@ static void take_class(struct heap *helper, struct heap *v, unsigned c) {
         }
     }
     hak_lock_drop(&v->lock);
-    if (n) {
-        slab_settle(v, c, block, n);
-    }
+    /* By owner: v's thread may end now, with it the mark that it was robbed, and the blocks' slab may go to another heap (steal.c). */
+    remote_settle(v, block, n);
     for (struct chunk *next; below; below = next) {
         next = chunk_prev(below);
-        slab_settle(v, c, chunk_start(below, c), cap);
+        remote_settle(v, chunk_start(below, c), cap);
         chunk_put(helper, below);
     }
 }

@@ -331,6 +331,23 @@ static void visited(void **state) {
     nothing_left(0);
 }
 
+/* The thread ended when its blocks were taken and not settled yet, which forgets that it was robbed; their slab is another heap's by now. */
+static void visited_robbed(void **state) {
+    (void)state;
+    unsigned n = fill_doll(0, 40);
+    roll_call(2);
+    assert_true(takeover_slab(mine, CLS));
+    assert_int_equal(owner_of(v[0]), mine->id);
+    size_t before = mine->free_bytes;
+    other->robbed = false;
+    visit();
+    other->robbed = true;
+    assert_int_equal(mine->free_bytes, before + (n - 1) * hak_class[CLS].size);
+    unit_verify();
+    nothing_left(0);
+    other->robbed = false;
+}
+
 /* An overflow finds the chunk full of less than it looks. */
 static void visited_overflow(void **state) {
     (void)state;
@@ -536,6 +553,7 @@ int main(void) {
         cmocka_unit_test_setup(mixed, setup),
         cmocka_unit_test_setup(living, setup),
         cmocka_unit_test_setup(visited, setup),
+        cmocka_unit_test_setup(visited_robbed, setup),
         cmocka_unit_test_setup(visited_overflow, setup),
         cmocka_unit_test_setup(fence_gone, setup),
         cmocka_unit_test_setup(races, setup),
