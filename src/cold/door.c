@@ -58,6 +58,20 @@ HAK_COLD static void tick(struct thread_cache *t, struct heap *h) {
     }
 }
 
+/* A free that a signal handler left; NULL: none. Busy is set, so that handlers only add: one that emptied the ring in between would have it taken twice. */
+HAK_COLD static void *take_deferred(struct thread_cache *t, struct heap *h) {
+    t->busy++;
+    hak_signal_fence();
+    uint32_t n = hak_load_rlx(&h->ndeferred);
+    void *p = 0;
+    do {
+        p = n ? h->deferred[n - 1] : 0;
+    } while (n && !hak_cas_ar(&h->ndeferred, &n, n - 1)); /* ar: the block is read before its place is free */
+    hak_signal_fence();
+    t->busy--;
+    return p;
+}
+
 /* A signal handler that met the cold path returns through here with busy still set: it leaves the housekeeping to the call it interrupted. */
 static void leave(struct thread_cache *t, struct heap *h) {
     if (t->busy > 1) {
@@ -72,8 +86,8 @@ static void leave(struct thread_cache *t, struct heap *h) {
         purge(t, h, false);
     }
     t->busy--;
-    while (HAK_UNLIKELY(h->ndeferred != 0)) {
-        hak_free_cold(h->deferred[--h->ndeferred]);
+    while (HAK_UNLIKELY(hak_load_rlx(&h->ndeferred) != 0)) {
+        hak_free_cold(take_deferred(t, h));
     }
     worker_poll();
 }
@@ -93,8 +107,13 @@ HAK_COLD static void *malloc_without_heap(size_t n, size_t cls) {
     if (hak_load_acq(&hak_mode) == HAK_MODE_LIBC) {
         return hak_foreign.malloc(n);
     }
+    hak_tls.busy++; /* locks are taken: a signal handler's call would wait for this one */
+    hak_signal_fence();
     struct heap *h = heap_shared();
-    return h ? shared_take(h, (unsigned)cls) : 0;
+    void *p = h ? shared_take(h, (unsigned)cls) : 0;
+    hak_signal_fence();
+    hak_tls.busy--;
+    return p;
 }
 
 void *door_malloc(size_t n, size_t cls) {

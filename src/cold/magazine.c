@@ -225,9 +225,8 @@ void magazine_settle_class(struct thread_cache *t, struct heap *h, unsigned cls)
     if (visit_noticed(h, cls)) {
         visit_end(t, h, cls);
     }
-    uintptr_t *top = t->top[cls];
+    uintptr_t *top = hak_xchg_acq(&t->top[cls], HAK_EMPTY); /* acq: at once, for a signal handler may pop or push now */
     if (top != HAK_EMPTY) {
-        hak_store_rlx(&t->top[cls], HAK_EMPTY);
         settle_from(h, top, cls);
         count_chunks(h, cls, -h->nchunks[cls]);
         h->settles++;
