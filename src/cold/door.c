@@ -29,7 +29,7 @@ enum { TICK_EVENTS = 64, TICK_SOON = 8 /* when there is more to do */, SHRINK_EP
 enum { RECALL_EPOCHS = 4, RECALL_CALLS = 2000, RECALL_MIN = 2 << 20, RECALL_BEGIN = 2, RECALL_END = 32 };
 
 /* Memory that waits for its age needs somebody who looks at the clock: once begun, until most of it is gone. */
-static bool much_waits(const struct heap *h) {
+HAK_RACY static bool much_waits(const struct heap *h) {
     size_t idle = purge_idle_bytes(h), dirty = span_dirty() << HAK_UNIT_SHIFT;
     size_t share = h->recall_calls ? RECALL_END : RECALL_BEGIN;
     return (dirty > RECALL_MIN && dirty > span_used() / share << HAK_UNIT_SHIFT) ||

@@ -70,8 +70,8 @@ static size_t class_bytes(const struct heap *h, unsigned cls) {
 }
 
 /* What all of a heap's magazines may hold together: an eighth of its memory, but the notes' lists of 20,000 nodes wherever there is room for them. */
-static size_t heap_budget(const struct heap *h) {
-    return hak_max(hak_load_rlx(&h->slab_bytes) / KEEP_SHARE, (size_t)hak_gates.magazine_bytes * ALL_CLASSES);
+HAK_RACY static size_t heap_budget(const struct heap *h) {
+    return hak_max(h->slab_bytes / KEEP_SHARE, (size_t)hak_gates.magazine_bytes * ALL_CLASSES);
 }
 
 /* Room for one more chunk. What others took is not counted as it happens. */
@@ -249,9 +249,12 @@ void magazine_shrink(struct thread_cache *t, struct heap *h) {
     }
 }
 
+/* Without the lock. */
+HAK_RACY static size_t heap_units(const struct heap *h) { return h->slab_bytes / HAK_UNIT; }
+
 void magazine_grown(struct thread_cache *t, struct heap *h, unsigned cls) {
     h->grown_units += hak_class[cls].units;
-    if (h->grown_units < GROWN_MIN || h->grown_units < hak_load_rlx(&h->slab_bytes) / HAK_UNIT / GROWN_SHARE) {
+    if (h->grown_units < GROWN_MIN || h->grown_units < heap_units(h) / GROWN_SHARE) {
         return;
     }
     h->grown_units = 0;
@@ -266,7 +269,7 @@ void magazine_grown(struct thread_cache *t, struct heap *h, unsigned cls) {
     }
 }
 
-size_t magazine_count(const struct thread_cache *t, const struct heap *h, unsigned cls) {
+HAK_RACY size_t magazine_count(const struct thread_cache *t, const struct heap *h, unsigned cls) {
     uintptr_t *top = hak_load_rlx(&t->top[cls]);
     uintptr_t *start = chunk_start(chunk_of(top), cls);
     unsigned below = hak_load_rlx(&h->nchunks[cls]);
