@@ -1,11 +1,9 @@
 /* base/lock.c : the waiting half of base/lock.h.                                                                     L-
  * Owns       nothing but the lock word            Threads    any
- * Errno      preserved (syscall() may set it)      Test       unit/lock */
+ * Test       unit/lock */
 #include "base/lock.h"
-#include <errno.h>
+#include "base/kernel.h"
 #include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 enum { SPINS = 100 };
 
@@ -24,18 +22,12 @@ void hak_lock_wait(hak_lock *lock) {
         }
         spin_pause();
     }
-    int saved = errno;
     while (hak_xchg_acq(&lock->word, 2) != 0) { /* acq: pairs with hak_lock_drop() */
-        syscall(SYS_futex, &lock->word, FUTEX_WAIT_PRIVATE, 2, 0, 0, 0);
+        hak_kernel(SYS_futex, (uintptr_t)&lock->word, FUTEX_WAIT_PRIVATE, 2, 0, 0, 0);
     }
-    errno = saved;
 }
 
-void hak_lock_wake(hak_lock *lock) {
-    int saved = errno;
-    syscall(SYS_futex, &lock->word, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
-    errno = saved;
-}
+void hak_lock_wake(hak_lock *lock) { hak_kernel3(SYS_futex, (uintptr_t)&lock->word, FUTEX_WAKE_PRIVATE, 1); }
 
 #ifdef HAK_DEV
 static HAK_TLS uint32_t held; /* one bit a rank */

@@ -1,11 +1,10 @@
 /* base/print.c : the formatter behind every message of the allocator.                                                L-
  * Owns       nothing          Threads  any, async-signal-safe          Test  unit/print */
 #include "base/print.h"
+#include "base/kernel.h"
 #include <errno.h>
+#include <signal.h>
 #include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 struct out {
@@ -106,19 +105,16 @@ size_t hak_format(char *buf, size_t size, const char *fmt, ...) {
 
 static void print_line(const char *fmt, va_list ap) {
     char line[512];
-    int saved = errno;
     size_t n = hak_vformat(line, sizeof line - 1, fmt, ap);
     n = n < sizeof line - 2 ? n : sizeof line - 2;
     line[n++] = '\n';
     for (size_t done = 0; done < n;) {
-        /* not write(): a thread must not be cancelled in here */
-        ssize_t w = syscall(SYS_write, STDERR_FILENO, line + done, n - done);
-        if (w < 0 && errno != EINTR) {
+        long w = hak_kernel3(SYS_write, STDERR_FILENO, (uintptr_t)line + done, n - done);
+        if (w < 0 && w != -EINTR) {
             break; /* a closed stderr loses the message, not the program */
         }
         done += w > 0 ? (size_t)w : 0;
     }
-    errno = saved;
 }
 
 void hak_warn(const char *fmt, ...) {
@@ -128,10 +124,23 @@ void hak_warn(const char *fmt, ...) {
     va_end(ap);
 }
 
+/* abort(3), of which a corrupted process may have nothing but the kernel's part left. A program's handler for SIGABRT may leave by longjmp(). */
+static HAK_NORETURN void die(void) {
+    enum { SET_BYTES = 8 };
+    const uint64_t only = UINT64_C(1) << (SIGABRT - 1), by_default[8] = {0};
+    long self = hak_kernel3(SYS_getpid, 0, 0, 0), thread = hak_kernel3(SYS_gettid, 0, 0, 0);
+    for (;;) {
+        hak_kernel(SYS_rt_sigprocmask, SIG_UNBLOCK, (uintptr_t)&only, 0, SET_BYTES, 0, 0);
+        hak_kernel3(SYS_tgkill, (uintptr_t)self, (uintptr_t)thread, SIGABRT);
+        /* It is ignored, or its handler came back. */
+        hak_kernel(SYS_rt_sigaction, SIGABRT, (uintptr_t)by_default, 0, SET_BYTES, 0, 0);
+    }
+}
+
 void hak_die(const char *fmt, ...) {
     va_list ap;
     va_start(ap, fmt);
     print_line(fmt, ap);
     va_end(ap);
-    abort();
+    die();
 }

@@ -7,17 +7,15 @@
 #include "cold/door.h"
 #include "gates/gates.h"
 #include "os/os.h"
-#include <sched.h>
 #include <stdint.h>
-#include <unistd.h>
 
 static uint32_t holder; /* atomic: process id of the thread that holds the lock, 0 when free */
 
 void seldom_lock(void) {
-    uint32_t me = (uint32_t)getpid(), now = 0;
+    uint32_t me = os_process(), now = 0;
     while (!hak_cas_acq(&holder, &now, me)) { /* acq: pairs with seldom_unlock() */
         now = now == me ? 0 : now; /* another process' id: its thread is not here, the next attempt takes over */
-        sched_yield();
+        os_yield();
     }
 }
 

@@ -1,7 +1,7 @@
 /* os/os.h : all that hakmem asks of the kernel. os_linux.c does it; os_fault.c, its double in unit tests, can refuse and owns a fake clock.
  *
  * Contracts
- *   - Every function that can fail returns 0 or -errno, and preserves errno itself.
+ *   - Every function that can fail returns 0 or -errno, and preserves errno itself. None is a cancellation point.
  *   - Addresses and lengths are multiples of os_page_size() unless said otherwise.
  *   - Fresh memory is zero. None of these functions allocates or takes a lock of ours; all are thread-safe.
  *   - Callers hold no lock of ours. */
@@ -56,6 +56,8 @@ HAK_HIDDEN int os_barrier(void);
 HAK_HIDDEN void os_stdio_lock(void);
 HAK_HIDDEN void os_stdio_unlock(void);
 HAK_HIDDEN void os_stdio_reset(void);
+HAK_HIDDEN uint32_t os_process(void); /* its id */
+HAK_HIDDEN void os_yield(void);
 HAK_HIDDEN bool os_threaded(void); /* whether the process ever had a second thread (true when unknown) */
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/bits.h"
 #include <errno.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -214,6 +215,8 @@ void *os_symbol(const char *name) { return knob.lookup ? knob.lookup(name) : 0; 
 void os_stdio_lock(void) {}
 void os_stdio_unlock(void) {}
 void os_stdio_reset(void) {}
+uint32_t os_process(void) { return (uint32_t)getpid(); }
+void os_yield(void) { sched_yield(); }
 bool os_threaded(void) { return knob.threaded; }
 
 bool os_readable(const void *p, size_t len) {

@@ -3,6 +3,7 @@
  * Errno      preserved by every function          Test     conformance/, stress/limits */
 #include "base/atomic.h"
 #include "base/bits.h"
+#include "base/kernel.h"
 #include "base/print.h"
 #include "os/os.h"
 #include "os/os_clock.h"
@@ -15,10 +16,8 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
-#include <unistd.h>
 #ifdef __GLIBC__
 #if __GLIBC_PREREQ(2, 32)
 #include <sys/single_threaded.h>
@@ -46,19 +45,51 @@ size_t os_page_size(void) {
     return s;
 }
 
-static int map(void *hint, size_t len, int prot, int flags, void **out) {
-    int saved = errno;
-    void *p = mmap(hint, len, prot, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
-    int err = p == MAP_FAILED ? -errno : 0;
+/* The sanitizers' run-times must see these: they keep a shadow of each mapping. */
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+static long result_of(long r, int saved) {
+    r = r == -1 ? -errno : r;
     errno = saved;
-    *out = err ? 0 : p;
-    return err;
+    return r;
+}
+static long kernel_map(void *at, size_t len, int prot, int flags) {
+    int saved = errno;
+    return result_of((long)mmap(at, len, prot, flags, -1, 0), saved);
+}
+static long kernel_unmap(void *p, size_t len) {
+    int saved = errno;
+    return result_of(munmap(p, len), saved);
+}
+static long kernel_remap(void *p, size_t len, size_t new_len, int flags) {
+    int saved = errno;
+    return result_of((long)mremap(p, len, new_len, flags), saved);
+}
+#else
+static long kernel_map(void *at, size_t len, int prot, int flags) {
+    return hak_kernel(SYS_mmap, (uintptr_t)at, len, (uintptr_t)prot, (uintptr_t)flags, ~(uintptr_t)0, 0);
+}
+static long kernel_unmap(void *p, size_t len) { return hak_kernel3(SYS_munmap, (uintptr_t)p, len, 0); }
+static long kernel_remap(void *p, size_t len, size_t new_len, int flags) {
+    return hak_kernel(SYS_mremap, (uintptr_t)p, len, new_len, (uintptr_t)flags, 0, 0);
+}
+#endif
+
+static int address(long result, void **out) {
+    bool failed = hak_kernel_failed(result);
+    *out = failed ? 0 : (void *)result;
+    return failed ? (int)result : 0;
 }
 
-static int result(int rc, int saved) {
-    int err = rc ? -errno : 0;
-    errno = saved;
-    return err;
+static int map(void *hint, size_t len, int prot, int flags, void **out) {
+    return address(kernel_map(hint, len, prot, MAP_PRIVATE | MAP_ANONYMOUS | flags), out);
+}
+
+static int protect(void *p, size_t len, int prot) {
+    return (int)hak_kernel3(SYS_mprotect, (uintptr_t)p, len, (uintptr_t)prot);
+}
+
+static int advise(void *p, size_t len, int advice) {
+    return (int)hak_kernel3(SYS_madvise, (uintptr_t)p, len, (uintptr_t)advice);
 }
 
 int os_reserve(void *hint, size_t len, void **out) { return map(hint, len, PROT_NONE, MAP_NORESERVE, out); }
@@ -74,35 +105,22 @@ int os_map_at(void *p, size_t len) {
     return err;
 }
 
-int os_commit(void *p, size_t len) {
-    int saved = errno;
-    return result(mprotect(p, len, PROT_READ | PROT_WRITE), saved);
-}
-
-int os_unmap(void *p, size_t len) {
-    int saved = errno;
-    return result(munmap(p, len), saved);
-}
+int os_commit(void *p, size_t len) { return protect(p, len, PROT_READ | PROT_WRITE); }
+int os_unmap(void *p, size_t len) { return (int)kernel_unmap(p, len); }
 
 int os_remap(void *p, size_t len, size_t new_len, void **out) {
-    int saved = errno;
-    void *q = mremap(p, len, new_len, MREMAP_MAYMOVE);
-    int err = q == MAP_FAILED ? -errno : 0;
-    errno = saved;
-    *out = err ? 0 : q;
-    return err;
+    return address(kernel_remap(p, len, new_len, MREMAP_MAYMOVE), out);
 }
 
 /* An emulator or a system call filter may say yes and do nothing (qemu-user before 7.1): the first call is looked at. */
 int os_purge(void *p, size_t len) {
     static uint32_t deaf; /* atomic: 0 not tried, 1 it does what it says, 2 it does not */
     uint32_t was = hak_load_rlx(&deaf);
-    int saved = errno;
     volatile char *first = p;
     if (was == 0) {
         *first = 1;
     }
-    int err = result(madvise(p, len, MADV_DONTNEED), saved);
+    int err = advise(p, len, MADV_DONTNEED);
     if (was == 0 && !err) {
         was = *first ? 2 : 1;
         hak_store_rlx(&deaf, was);
@@ -112,23 +130,21 @@ int os_purge(void *p, size_t len) {
 
 /* mincore() is no call that filters have in mind: systemd's @system-service ends the process for it. */
 static bool filtered(void) {
-    long mode = syscall(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0);
-    return mode > 0 || (mode < 0 && errno != EINVAL);
+    long mode = hak_kernel3(SYS_prctl, PR_GET_SECCOMP, 0, 0);
+    return mode > 0 || (mode < 0 && mode != -EINVAL);
 }
 
 size_t os_resident(const void *p, size_t len) {
     unsigned char in[512];
-    int saved = errno;
     size_t page = os_page_size(), n = filtered() ? SIZE_MAX : 0;
     for (size_t at = 0; at < len && n != SIZE_MAX; at += sizeof in * page) {
         size_t pages = hak_min((len - at) / page, sizeof in);
-        bool known = mincore((char *)(uintptr_t)p + at, pages * page, in) == 0;
+        bool known = hak_kernel3(SYS_mincore, (uintptr_t)p + at, pages * page, (uintptr_t)in) == 0;
         for (size_t i = 0; i < pages; i++) {
             n += in[i] & 1;
         }
         n = known ? n : SIZE_MAX;
     }
-    errno = saved;
     return n;
 }
 
@@ -136,26 +152,30 @@ size_t os_resident(const void *p, size_t len) {
 #define MADV_POPULATE_WRITE 23
 #endif
 
-int os_populate(void *p, size_t len) {
-    int saved = errno;
-    return result(madvise(p, len, MADV_POPULATE_WRITE), saved);
-}
+int os_populate(void *p, size_t len) { return advise(p, len, MADV_POPULATE_WRITE); }
+int os_huge(void *p, size_t len, bool on) { return advise(p, len, on ? MADV_HUGEPAGE : MADV_NOHUGEPAGE); }
 
-int os_huge(void *p, size_t len, bool on) {
-    int saved = errno;
-    return result(madvise(p, len, on ? MADV_HUGEPAGE : MADV_NOHUGEPAGE), saved);
+/* Reads a file's beginning; the bytes read, 0 also when there are none. */
+static size_t read_file(const char *path, char *to, size_t size) {
+    long fd = hak_kernel(SYS_openat, (uintptr_t)AT_FDCWD, (uintptr_t)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
+    size_t n = 0;
+    for (long r; fd >= 0 && n < size; n += (size_t)r) {
+        r = hak_kernel3(SYS_read, (uintptr_t)fd, (uintptr_t)to + n, size - n);
+        if (r <= 0) {
+            break;
+        }
+    }
+    if (fd >= 0) {
+        hak_kernel3(SYS_close, (uintptr_t)fd, 0, 0);
+    }
+    return n;
 }
 
 /* The first letter of the word in brackets: always, inherit, madvise, never. 0: no such file. */
 static char choice(const char *path) {
     char text[64];
-    ssize_t n = 0;
-    int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        n = syscall(SYS_read, fd, text, sizeof text);
-        syscall(SYS_close, fd);
-    }
-    for (ssize_t i = 0; i + 1 < n; i++) {
+    size_t n = read_file(path, text, sizeof text);
+    for (size_t i = 0; i + 1 < n; i++) {
         if (text[i] == '[') {
             return text[i + 1];
         }
@@ -166,7 +186,6 @@ static char choice(const char *path) {
 int os_huge_sizes(size_t *asked, size_t *always) {
     static const char root[] = "/sys/kernel/mm/transparent_hugepage";
     char path[96];
-    int saved = errno;
     hak_format(path, sizeof path, "%s/enabled", root);
     char all = choice(path);
     *asked = *always = 0;
@@ -179,13 +198,11 @@ int os_huge_sizes(size_t *asked, size_t *always) {
         *always += own == 'a' ? (size_t)kib << 10 : 0;
         *asked += own == 'a' || own == 'm' ? (size_t)kib << 10 : 0;
     }
-    errno = saved;
     return all ? 0 : -ENOENT;
 }
 
 int os_seal(void *p, size_t len, bool read_only) {
-    int saved = errno;
-    return result(mprotect(p, len, read_only ? PROT_READ : PROT_READ | PROT_WRITE), saved);
+    return protect(p, len, read_only ? PROT_READ : PROT_READ | PROT_WRITE);
 }
 
 uint64_t os_now_ms(void) {
@@ -195,16 +212,16 @@ uint64_t os_now_ms(void) {
 }
 
 size_t os_limit_as(void) {
-    struct rlimit r;
-    int saved = errno;
-    int rc = getrlimit(RLIMIT_AS, &r);
-    errno = saved;
-    return rc || r.rlim_cur == RLIM_INFINITY ? SIZE_MAX : (size_t)r.rlim_cur;
+    struct {
+        uint64_t now, most;
+    } limit;
+    long r = hak_kernel(SYS_prlimit64, 0, RLIMIT_AS, 0, (uintptr_t)&limit, 0, 0);
+    return r ? SIZE_MAX : (size_t)limit.now;
 }
+_Static_assert(sizeof(size_t) < 8 || RLIM64_INFINITY == SIZE_MAX, "no limit is the largest size");
 
 int os_limit(int pid, int resource, const void *set, void *old) {
-    int saved = errno;
-    return result((int)syscall(SYS_prlimit64, pid, resource, set, old), saved);
+    return (int)hak_kernel(SYS_prlimit64, (uintptr_t)pid, (uintptr_t)resource, (uintptr_t)set, (uintptr_t)old, 0, 0);
 }
 
 bool os_secure(void) { return getauxval(AT_SECURE) != 0; }
@@ -218,7 +235,7 @@ uint64_t os_random(void) {
     return v * UINT64_C(0x9e3779b97f4a7c15); /* the canary's bytes do not show in addresses */
 }
 
-/* Before libc has set environ the kernel's copy is read; it must outlive the call. Raw calls: libc's are cancellation points. */
+/* Before libc has set environ the kernel's copy is read; it must outlive the call. */
 static char **environment_of_kernel(void) {
     static char *none[1];
     struct {
@@ -229,15 +246,7 @@ static char **environment_of_kernel(void) {
         return none;
     }
     env = memory;
-    int saved = errno;
-    int fd = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/environ", O_RDONLY | O_CLOEXEC);
-    size_t n = 0, k = 0, most = sizeof env->text - 1;
-    for (ssize_t r; fd >= 0 && n < most && (r = syscall(SYS_read, fd, env->text + n, most - n)) > 0;) {
-        n += (size_t)r;
-    }
-    if (fd >= 0) {
-        syscall(SYS_close, fd);
-    }
+    size_t n = read_file("/proc/self/environ", env->text, sizeof env->text - 1), k = 0;
     for (size_t i = 0; i < n && k < 255; k++) {
         env->list[k] = env->text + i;
         while (i < n && env->text[i]) {
@@ -245,7 +254,6 @@ static char **environment_of_kernel(void) {
         }
         i++;
     }
-    errno = saved;
     return env->list;
 }
 
@@ -256,7 +264,7 @@ static bool mapped(uintptr_t from, uintptr_t to) {
     unsigned char in;
     bool ok = true;
     for (from = hak_align_down(from, page); ok && from < to; from += page) {
-        ok = mincore((void *)from, page, &in) == 0;
+        ok = hak_kernel3(SYS_mincore, from, page, (uintptr_t)&in) == 0;
     }
     return ok;
 }
@@ -266,15 +274,12 @@ bool os_readable(const void *p, size_t len) {
     if (len > sizeof copy || (uintptr_t)p + len < len) {
         return false;
     }
-    int saved = errno;
     struct iovec to = {copy, len}, from = {(void *)(uintptr_t)p, len};
-    ssize_t n = process_vm_readv(getpid(), &to, 1, &from, 1, 0);
-    bool ok = n == (ssize_t)len;
-    if (n < 0 && errno != EFAULT) { /* a filter forbids it: mapped is nearly as good an answer */
-        ok = mapped((uintptr_t)p, (uintptr_t)p + len);
+    long n = hak_kernel(SYS_process_vm_readv, os_process(), (uintptr_t)&to, 1, (uintptr_t)&from, 1, 0);
+    if (n < 0 && n != -EFAULT) { /* a filter forbids it: mapped is nearly as good an answer */
+        return mapped((uintptr_t)p, (uintptr_t)p + len);
     }
-    errno = saved;
-    return ok;
+    return n == (long)len;
 }
 
 extern __typeof(dlsym) dlsym HAK_WEAK;
@@ -287,17 +292,13 @@ void *os_symbol(const char *name) {
 }
 
 void os_wait(const uint32_t *word, uint32_t value, unsigned ms) {
-    int saved = errno;
     struct timespec t = {ms / 1000, (long)(ms % 1000) * 1000000};
-    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, &t, 0, 0);
-    errno = saved;
+    hak_kernel(SYS_futex, (uintptr_t)word, FUTEX_WAIT_PRIVATE, value, (uintptr_t)&t, 0, 0);
 }
 
-void os_wake(const uint32_t *word) {
-    int saved = errno;
-    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
-    errno = saved;
-}
+void os_wake(const uint32_t *word) { hak_kernel3(SYS_futex, (uintptr_t)word, FUTEX_WAKE_PRIVATE, 1); }
+void os_yield(void) { hak_kernel3(SYS_sched_yield, 0, 0, 0); }
+uint32_t os_process(void) { return (uint32_t)hak_kernel3(SYS_getpid, 0, 0, 0); }
 
 #if defined(__SANITIZE_THREAD__)
 enum { BARRIERS = 0 }; /* ThreadSanitizer would not see the order that it makes */
@@ -305,17 +306,17 @@ enum { BARRIERS = 0 }; /* ThreadSanitizer would not see the order that it makes 
 enum { BARRIERS = 1 };
 #endif
 
+static long membarrier(int command) { return hak_kernel3(SYS_membarrier, (uintptr_t)command, 0, 0); }
+
 /* A process is registered at its first call, and so is each that forks off before its own first. */
 int os_barrier(void) {
     if (!BARRIERS) {
         return -ENOSYS;
     }
-    int saved = errno;
-    long r = syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
-    if (r != 0 && errno == EPERM && syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0) {
-        r = syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+    long r = membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+    if (r == -EPERM && membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0) {
+        r = membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
     }
-    errno = saved;
     return r == 0 ? 0 : -ENOSYS;
 }
 
