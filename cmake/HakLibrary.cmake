@@ -9,8 +9,10 @@ if(NOT HAK_MUSL) # one C++ source, without which operator new(nothrow) asks no n
     list(APPEND HAK_SOURCES ${PROJECT_SOURCE_DIR}/src/api/cxx_nothrow.cc)
     set_source_files_properties(${PROJECT_SOURCE_DIR}/src/api/cxx.c PROPERTIES COMPILE_DEFINITIONS HAK_CXX=1)
 endif()
-set(HAK_SHARED_ONLY ${PROJECT_SOURCE_DIR}/src/api/dlopen.c)
-list(REMOVE_ITEM HAK_SOURCES ${HAK_SHARED_ONLY})
+set(HAK_SHARED_ONLY
+    ${PROJECT_SOURCE_DIR}/src/api/dlopen.c ${PROJECT_SOURCE_DIR}/src/api/fork.c ${PROJECT_SOURCE_DIR}/src/os/libc_late.c)
+set(HAK_STATIC_ONLY ${PROJECT_SOURCE_DIR}/src/os/libc_linked.c)
+list(REMOVE_ITEM HAK_SOURCES ${HAK_SHARED_ONLY} ${HAK_STATIC_ONLY})
 set(HAK_OS_FAULT ${PROJECT_SOURCE_DIR}/src/os/os_fault.c)
 list(REMOVE_ITEM HAK_SOURCES ${HAK_OS_FAULT})
 foreach(file cold/steal.c cold/takeover.c cold/visit.c cold/worker.c cold/emergency.c) # what single threads need not, and large zeroed data, last: what the other files have shares the page that start-up touches anyway
@@ -39,7 +41,8 @@ if(NOT HAK_SANITIZE)
     target_compile_options(hak_objects PRIVATE -ftls-model=initial-exec -ffunction-sections -fdata-sections)
     set_target_properties(hak_objects PROPERTIES POSITION_INDEPENDENT_CODE ON)
 
-    add_library(hakmem_static STATIC $<TARGET_OBJECTS:hak_objects>)
+    add_library(hakmem_static STATIC $<TARGET_OBJECTS:hak_objects> ${HAK_STATIC_ONLY})
+    target_link_libraries(hakmem_static PRIVATE $<BUILD_INTERFACE:hak_flags> $<BUILD_INTERFACE:hak_warnings>)
     add_library(hakmem::static ALIAS hakmem_static)
     set_target_properties(hakmem_static PROPERTIES OUTPUT_NAME hakmem EXPORT_NAME static)
     set(HAK_INSTALL_TARGETS hakmem_static)
@@ -50,10 +53,11 @@ if(NOT HAK_SANITIZE)
         set_target_properties(hakmem PROPERTIES
             VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR} LINKER_LANGUAGE C LINK_DEPENDS "${HAK_MAP};${PROJECT_SOURCE_DIR}/cmake/hakmem.ld")
         # now: no lazy binding inside malloc on a small stack. nodelete: blocks outlive a dlclose(). gc: what only tests call, the verifier above all,
-        # would be mapped into every process with its neighbours.
+        # would be mapped into every process with its neighbours. nostartfiles: no
+        # constructor of ours needs the compiler's, whose own is a page fault and four symbols to look up.
         target_link_options(hakmem PRIVATE
             -Wl,--version-script=${HAK_MAP} -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -Wl,-z,defs
-            -Wl,-Bsymbolic-functions ${HAK_DATA_ORDER} -Wl,--gc-sections -Wl,--as-needed -Wl,--build-id)
+            -nostartfiles -Wl,-Bsymbolic-functions ${HAK_DATA_ORDER} -Wl,--gc-sections -Wl,--as-needed -Wl,--build-id)
         list(APPEND HAK_INSTALL_TARGETS hakmem)
     endif()
     foreach(t IN LISTS HAK_INSTALL_TARGETS)
@@ -64,7 +68,7 @@ if(NOT HAK_SANITIZE)
 endif()
 
 foreach(variant fault prefix)
-    set(sources ${HAK_SOURCES})
+    set(sources ${HAK_SOURCES} ${HAK_STATIC_ONLY})
     if(variant STREQUAL "fault")
         set(sources ${HAK_SOURCES_FAULT})
     endif()

@@ -143,24 +143,34 @@ HAK_EXPORT void HAK_API(malloc_stats)(void) {
     stats_print(&s);
 }
 
+static void print(FILE *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void print(FILE *out, const char *fmt, ...) {
+    char text[512];
+    va_list ap;
+    va_start(ap, fmt);
+    hak_vformat(text, sizeof text, fmt, ap);
+    va_end(ap);
+    libc_puts(out, text);
+}
+
 static void xml_classes(FILE *out, const struct stats *s) {
-    fputs("  <classes>\n", out);
+    libc_puts(out, "  <classes>\n");
     for (unsigned c = 0; c < HAK_CLASSES; c++) {
         const struct class_stats *k = &s->cls[c];
         if (k->slabs) {
-            fprintf(out, "    <class size=\"%u\" slabs=\"%zu\" live=\"%zu\" cached=\"%zu\" free=\"%zu\"/>\n",
-                    hak_class[c].size, k->slabs, k->blocks - k->avail - k->cached, k->cached, k->avail);
+            print(out, "    <class size=\"%u\" slabs=\"%zu\" live=\"%zu\" cached=\"%zu\" free=\"%zu\"/>\n",
+                  hak_class[c].size, k->slabs, k->blocks - k->avail - k->cached, k->cached, k->avail);
         }
     }
-    fputs("  </classes>\n", out);
+    libc_puts(out, "  </classes>\n");
 }
 
 static void xml_thp(FILE *out, const struct thp_stats *t) {
     char asked[64], always[64];
     sizes_of(t->asked, asked, sizeof asked);
     sizes_of(t->always, always, sizeof always);
-    fprintf(out, "  <huge_pages kernel=\"%s\" advised=\"%s\" everywhere=\"%s\" size=\"%zu\" small_size=\"%zu\"/>\n",
-            thp_source(t), asked, always, t->bytes[THP_HUGE], t->bytes[THP_SMALL]);
+    print(out, "  <huge_pages kernel=\"%s\" advised=\"%s\" everywhere=\"%s\" size=\"%zu\" small_size=\"%zu\"/>\n",
+          thp_source(t), asked, always, t->bytes[THP_HUGE], t->bytes[THP_SMALL]);
 }
 
 static void xml_sites(FILE *out) {
@@ -169,12 +179,12 @@ static void xml_sites(FILE *out) {
     if (!sites_next(&cursor, &s)) {
         return;
     }
-    fputs("  <sites>\n", out);
+    libc_puts(out, "  <sites>\n");
     do {
-        fprintf(out, "    <site at=\"%p\" allocs=\"%zu\" alloc_bytes=\"%zu\" frees=\"%zu\" free_bytes=\"%zu\"/>\n",
-                s.site, s.allocs, s.alloc_bytes, s.frees, s.free_bytes);
+        print(out, "    <site at=\"%p\" allocs=\"%zu\" alloc_bytes=\"%zu\" frees=\"%zu\" free_bytes=\"%zu\"/>\n",
+              s.site, s.allocs, s.alloc_bytes, s.frees, s.free_bytes);
     } while (sites_next(&cursor, &s));
-    fputs("  </sites>\n", out);
+    libc_puts(out, "  </sites>\n");
 }
 
 /* 0, or EINVAL when options is not 0. */
@@ -190,17 +200,17 @@ HAK_EXPORT int HAK_API(malloc_info)(int options, FILE *out) {
     }
     stats_get(&s);
     words_of(&s.total, w);
-    fputs("<malloc version=\"hakmem-1\">\n", out);
+    libc_puts(out, "<malloc version=\"hakmem-1\">\n");
     for (int i = 0; i < WORDS; i++) {
-        fprintf(out, "  <total type=\"%s\" size=\"%zu\"/>\n", w[i].name, w[i].value);
+        print(out, "  <total type=\"%s\" size=\"%zu\"/>\n", w[i].name, w[i].value);
     }
-    fprintf(out, "  <large count=\"%zu\" size=\"%zu\"/>\n  <huge count=\"%zu\" size=\"%zu\"/>\n", s.large,
-            s.large_bytes, s.huge, s.huge_bytes);
-    fprintf(out, "  <heaps count=\"%zu\" idle=\"%zu\"/>\n", s.heaps, s.idle_heaps);
+    print(out, "  <large count=\"%zu\" size=\"%zu\"/>\n  <huge count=\"%zu\" size=\"%zu\"/>\n", s.large, s.large_bytes,
+          s.huge, s.huge_bytes);
+    print(out, "  <heaps count=\"%zu\" idle=\"%zu\"/>\n", s.heaps, s.idle_heaps);
     xml_thp(out, &s.thp);
     xml_classes(out, &s);
     xml_sites(out);
-    fputs("</malloc>\n", out);
+    libc_puts(out, "</malloc>\n");
     return 0;
 }
 

@@ -9,6 +9,8 @@
  * Source     POSIX.1-2024 pthread_atfork          Test  stress/fork */
 #include "cold/fork.h"
 #include "base/atomic.h"
+#include "base/print.h"
+#include "cold/door.h"
 #include "cold/heap.h"
 #include "cold/huge.h"
 #include "cold/magazine.h"
@@ -18,7 +20,6 @@
 #include "cold/visit.h"
 #include "cold/worker.h"
 #include "os/os.h"
-#include <pthread.h>
 
 static bool held; /* by the one thread that has all locks */
 
@@ -108,4 +109,27 @@ static void child(void) {
     hak_tls.busy--;
 }
 
-void fork_init(void) { pthread_atfork(prepare, parent, child); }
+enum { NOT_YET, BEGUN, DONE };
+
+void fork_init(void) {
+    static uint32_t state; /* atomic */
+    uint32_t now = NOT_YET;
+    if (hak_cas_ar(&state, &now, BEGUN)) { /* ar: pairs with the loads below */
+        hak_tls.busy++;                    /* libc may allocate for its list */
+        if (os_atfork(prepare, parent, child) != 0) {
+            hak_warn("hakmem: no fork handlers: a child of more than one thread may hang");
+        }
+        hak_tls.busy--;
+        hak_store_rel(&state, DONE); /* rel: pairs with the loads below */
+        return;
+    }
+    while (hak_load_acq(&state) == BEGUN && !hak_tls.busy) { /* acq: pairs with the store above */
+        os_wait(&state, BEGUN, 1);
+    }
+}
+
+void fork_comes(void) {
+    if (os_threaded() && !door_libc_mode()) {
+        fork_init();
+    }
+}

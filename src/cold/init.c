@@ -28,7 +28,9 @@ static uint32_t start(void) {
         hak_warn("hakmem: no address space for an arena; only blocks over 64 MiB can be served");
     }
     thread_init();
-    fork_init();
+    if (!os_atfork_waits()) {
+        fork_init();
+    }
     return HAK_MODE_ON;
 }
 

@@ -6,6 +6,7 @@
  * Decision   docs/decisions/008           Test  stress/churn, stress/tls_destructors */
 #include "cold/thread.h"
 #include "base/atomic.h"
+#include "cold/fork.h"
 #include "cold/heap.h"
 #include "cold/learn.h"
 #include "cold/magazine.h"
@@ -13,6 +14,7 @@
 #include "cold/remote.h"
 #include "cold/steal.h"
 #include "cold/visit.h"
+#include "os/os.h"
 #include <pthread.h>
 
 static pthread_key_t exit_key;
@@ -55,6 +57,9 @@ void thread_init(void) { have_key = pthread_key_create(&exit_key, thread_exit) =
 bool thread_attach(struct thread_cache *t) {
     if (t->state == THREAD_DEAD) {
         return false;
+    }
+    if (os_threaded()) {
+        fork_init();
     }
     t->busy++;
     hak_signal_fence(); /* from here on no signal handler attaches; one that came before may have */

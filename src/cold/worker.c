@@ -7,7 +7,9 @@
 #include "cold/worker.h"
 #include "base/atomic.h"
 #include "base/bits.h"
+#include "base/kernel.h"
 #include "base/lock.h"
+#include "cold/fork.h"
 #include "cold/heap.h"
 #include "cold/meta.h"
 #include "cold/purge.h"
@@ -17,7 +19,6 @@
 #include "gates/gates.h"
 #include "layout/thread_cache.h"
 #include "os/os.h"
-#include <pthread.h>
 #include <signal.h>
 
 enum { OFF, AUTO, ON };
@@ -109,22 +110,15 @@ static bool wanted(void) {
     return hak_gates.worker == ON || (hak_gates.worker == AUTO && os_threaded() && span_used() >= AUTO_UNITS);
 }
 
-/* All signals stay with the program's own threads. */
+/* All signals stay with the program's own threads, but the two that libc keeps for itself. */
 static void launch(void) {
-    sigset_t all, old;
-    pthread_attr_t attr;
-    pthread_t id;
-    bool ok = false;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    if (pthread_attr_init(&attr) == 0) {
-        pthread_attr_setstacksize(&attr, 128 << 10);
-        pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-        ok = pthread_create(&id, &attr, worker_main, 0) == 0;
-        pthread_attr_destroy(&attr);
-    }
-    pthread_sigmask(SIG_SETMASK, &old, 0);
-    if (!ok) { /* no thread just now: later there may be one */
+    const uint64_t all = ~(UINT64_C(3) << 31);
+    uint64_t old;
+    fork_init();
+    hak_kernel(SYS_rt_sigprocmask, SIG_SETMASK, (uintptr_t)&all, (uintptr_t)&old, sizeof all, 0, 0);
+    int err = os_thread(worker_main, 128 << 10);
+    hak_kernel(SYS_rt_sigprocmask, SIG_SETMASK, (uintptr_t)&old, 0, sizeof old, 0, 0);
+    if (err) { /* no thread just now: later there may be one */
         give_up();
     }
 }

@@ -14,3 +14,5 @@ size_t libc_trim(size_t keep) {
     int (*trim)(size_t);
     return libc_function("malloc_trim", &trim) && trim(keep) ? os_page_size() : 0;
 }
+
+void libc_puts(void *stream, const char *text) { os_puts(stream, text); }

@@ -10,5 +10,7 @@
 HAK_HIDDEN bool libc_function(const char *name, void *pointer);
 /* libc's malloc_trim(); it tells only whether something was released: then a page. */
 HAK_HIDDEN size_t libc_trim(size_t keep);
+/* fputs() */
+HAK_HIDDEN void libc_puts(void *stream, const char *text);
 
 #endif

@@ -44,15 +44,22 @@ HAK_HIDDEN bool os_secure(void);                        /* AT_SECURE: the enviro
 HAK_HIDDEN uint64_t os_random(void);                    /* 64 bits, for address placement only */
 HAK_HIDDEN char **os_environment(void);                 /* NULL-terminated; never NULL */
 HAK_HIDDEN bool os_readable(const void *p, size_t len); /* any alignment: can these bytes be read? */
+/* libc's functions, looked up when asked in the shared library (libc_late.c), linked in the static one (libc_linked.c). */
 HAK_HIDDEN void *
 os_symbol(const char *name); /* the next definition of a symbol after ours; NULL without dynamic linking */
+/* Whether pthread_atfork() and fork() of all others come by us, so that os_atfork() need not be called at start. */
+HAK_HIDDEN bool os_atfork_waits(void);
+HAK_HIDDEN int os_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
+HAK_HIDDEN int os_thread(void *(*run)(void *), size_t stack); /* detached */
+HAK_HIDDEN void os_puts(void *stream, const char *text);      /* fputs() */
 HAK_HIDDEN void os_wait(const uint32_t *word, uint32_t value,
                         unsigned ms); /* sleeps while *word == value, at most ms */
 HAK_HIDDEN void os_wake(const uint32_t *word);
 /* Each thread of this process has passed a full memory barrier between call and return, wherever it is. -ENOSYS where nobody can say so. */
 HAK_HIDDEN int os_barrier(void);
 /* libc's lock on its list of streams, which fork() takes after the handlers: who holds it may wait for a stream, and that stream's holder for
- * us. So it comes first. reset: in the child. Nothing where libc has no such lock. */
+ * us. So it comes first. reset: in the child. Nothing where libc has no such lock,
+ * or before os_atfork(). */
 HAK_HIDDEN void os_stdio_lock(void);
 HAK_HIDDEN void os_stdio_unlock(void);
 HAK_HIDDEN void os_stdio_reset(void);

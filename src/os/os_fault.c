@@ -6,7 +6,9 @@
 #include "base/bits.h"
 #include <errno.h>
 #include <linux/futex.h>
+#include <pthread.h>
 #include <sched.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -212,6 +214,16 @@ bool os_secure(void) { return knob.secure; }
 uint64_t os_random(void) { return UINT64_C(0x123456789abcdef); }
 char **os_environment(void) { return knob.environment ? knob.environment : no_environment; }
 void *os_symbol(const char *name) { return knob.lookup ? knob.lookup(name) : 0; }
+bool os_atfork_waits(void) { return false; }
+int os_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void)) {
+    return -pthread_atfork(prepare, parent, child);
+}
+int os_thread(void *(*run)(void *), size_t stack) {
+    pthread_t id;
+    (void)stack;
+    return pthread_create(&id, 0, run, 0) ? -EAGAIN : pthread_detach(id);
+}
+void os_puts(void *stream, const char *text) { fputs(text, stream); }
 void os_stdio_lock(void) {}
 void os_stdio_unlock(void) {}
 void os_stdio_reset(void) {}

@@ -7,7 +7,6 @@
 #include "base/print.h"
 #include "os/os.h"
 #include "os/os_clock.h"
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -282,15 +281,6 @@ bool os_readable(const void *p, size_t len) {
     return n == (long)len;
 }
 
-extern __typeof(dlsym) dlsym HAK_WEAK;
-
-void *os_symbol(const char *name) {
-    int saved = errno;
-    void *p = dlsym ? dlsym(RTLD_NEXT, name) : 0;
-    errno = saved;
-    return p;
-}
-
 void os_wait(const uint32_t *word, uint32_t value, unsigned ms) {
     struct timespec t = {ms / 1000, (long)(ms % 1000) * 1000000};
     hak_kernel(SYS_futex, (uintptr_t)word, FUTEX_WAIT_PRIVATE, value, (uintptr_t)&t, 0, 0);
@@ -321,26 +311,3 @@ int os_barrier(void) {
 }
 
 bool os_threaded(void) { return !SINGLE_THREADED; }
-
-/* glibc exports them (GLIBC_2.2.5); recursive. */
-extern void _IO_list_lock(void) HAK_WEAK;
-extern void _IO_list_unlock(void) HAK_WEAK;
-extern void _IO_list_resetlock(void) HAK_WEAK;
-
-void os_stdio_lock(void) {
-    if (_IO_list_lock) {
-        _IO_list_lock();
-    }
-}
-
-void os_stdio_unlock(void) {
-    if (_IO_list_unlock) {
-        _IO_list_unlock();
-    }
-}
-
-void os_stdio_reset(void) {
-    if (_IO_list_resetlock) {
-        _IO_list_resetlock();
-    }
-}
