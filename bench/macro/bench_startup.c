@@ -16,7 +16,7 @@ extern char **environ;
 
 static uint64_t runs = 100;
 
-/* The smallest and the sum of the times of one kind of start, and the resident bytes that its child saw. */
+/* The smallest and the sum of the times of one kind of start, and the sum of the resident bytes that its children saw. */
 struct starts {
     uint64_t least, sum, rss;
 };
@@ -46,11 +46,13 @@ static void start_once(struct starts *s, char **environment) {
         continue;
     uint64_t ns = bench_now() - begun;
     close(ends[1]);
-    if (status || read(ends[0], &s->rss, sizeof s->rss) != sizeof s->rss)
+    uint64_t rss;
+    if (status || read(ends[0], &rss, sizeof rss) != sizeof rss)
         bench_die("the started program failed (status %d)", status);
     close(ends[0]);
     posix_spawn_file_actions_destroy(&actions);
     s->sum += ns;
+    s->rss += rss;
     s->least = !s->least || ns < s->least ? ns : s->least;
 }
 
@@ -97,8 +99,8 @@ int main(int argc, char **argv) {
         bench_extra(&run, "ms", (double)with.least / 1e6, "ms");
         bench_extra(&run, "ms_over_plain", ((double)with.least - (double)without.least) / 1e6, "ms");
         bench_extra(&run, "mean_ms_over_plain", ((double)with.sum - (double)without.sum) / 1e6 / (double)runs, "ms");
-        bench_extra(&run, "rss_kib", (double)with.rss / 1024, "KiB");
-        bench_extra(&run, "rss_kib_over_plain", ((double)with.rss - (double)without.rss) / 1024, "KiB");
+        bench_extra(&run, "rss_kib", (double)with.rss / 1024 / (double)runs, "KiB");
+        bench_extra(&run, "rss_kib_over_plain", ((double)with.rss - (double)without.rss) / 1024 / (double)runs, "KiB");
         bench_report(&run);
     }
     return bench_finish();

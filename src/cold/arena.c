@@ -1,6 +1,6 @@
 /* cold/arena.c : reserves address space once, makes it usable step by step.                                            L2
  *
- *   | <- supers, map -> | <- purged, slabs -> | bits -> | units ...        one reservation; each part is committed as units grow
+ *   | <- supers, map -> | <- purged, slabs -> | <- bits, units -> ...        one reservation; each part is committed as units grow
  *
  * Owns       hak_arena.{base,limit,map,slabs,bits,purged,supers}        Never touches  their contents
  * Threads    arena_grow, arena_shed: one at a time, by span.c's claim
@@ -20,7 +20,7 @@
 static uint32_t no_map; /* what the first free of all looks at, before there is an arena */
 struct arena hak_arena = {.map = &no_map};
 
-enum { PARTS = 4, UNITS = 3, SKEW = 512 };
+enum { PARTS = 3, UNITS = 2, SKEW = 512 };
 
 /* One array grows up from anchor + SKEW, the other one down from there: the first elements of both, all that a small program has, lie in one page. */
 static struct part {
@@ -30,10 +30,10 @@ static struct part {
     size_t room[2], done[2]; /* bytes below and above the anchor that are set aside, and usable */
 } parts[PARTS] = {{.each = {1, sizeof(uint32_t)}, .skew = SKEW},
                   {.each = {sizeof(uint16_t), sizeof(struct slab)}, .skew = SKEW},
-                  {.each = {0, SLAB_WORDS * sizeof(uint64_t)}},
-                  {.each = {0, HAK_UNIT}}};
+                  {.each = {SLAB_WORDS * sizeof(uint64_t), HAK_UNIT}}};
 _Static_assert(sizeof(struct super) <= (size_t)HAK_SUPER_UNITS, "a byte a unit holds the supers");
 static bool reserved; /* atomic: cleared once */
+static bool spare;    /* atomic: unit 0 is usable, and nobody has it */
 
 static const size_t step_min = (size_t)4 << 20, step_max = (size_t)64 << 20;
 
@@ -49,16 +49,16 @@ static size_t layout_of(size_t units) {
 
 static void place(char *at) {
     for (int i = 0; i < PARTS; i++) {
-        if (i == UNITS) {
-            at = (char *)hak_align_up((uintptr_t)at, HAK_SUPER);
-        }
         parts[i].anchor = at + parts[i].room[0];
+        if (i == UNITS) {
+            parts[i].anchor = (char *)hak_align_up((uintptr_t)parts[i].anchor, HAK_SUPER);
+        }
         at = parts[i].anchor + parts[i].room[1];
     }
     hak_arena.supers = (struct super *)(parts[0].anchor + SKEW);
     hak_arena.purged = (uint16_t *)(parts[1].anchor + SKEW);
     hak_arena.slabs = (struct slab *)(parts[1].anchor + SKEW);
-    hak_arena.bits = (uint64_t *)parts[2].anchor;
+    hak_arena.bits = (uint64_t *)parts[UNITS].anchor;
     hak_arena.base = (uintptr_t)parts[UNITS].anchor;
 }
 
@@ -84,24 +84,6 @@ static bool place_unreserved(size_t size) {
     return true;
 }
 
-bool arena_init(void) {
-    size_t want = hak_gates.arena_max ? (size_t)hak_gates.arena_max : (size_t)1 << 40;
-    size_t limit = os_limit_as();
-    want = hak_align_up(hak_max(want, HAK_SUPER), HAK_SUPER);
-    if (limit != SIZE_MAX && place_unreserved(hak_min(hak_align_up(limit, HAK_SUPER), want))) {
-        return true;
-    }
-    if (limit != SIZE_MAX) {
-        want = hak_min(want, hak_align_down(limit / 4, HAK_SUPER));
-    }
-    for (; want >= HAK_SUPER; want = hak_align_down(want / 2, HAK_SUPER)) {
-        if (reserve(want)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool commit(char *from, size_t len) {
     return !(hak_load_rlx(&reserved) ? os_commit(from, len) : os_map_at(from, len));
 }
@@ -109,6 +91,13 @@ static bool commit(char *from, size_t len) {
 static bool extend(struct part *p, size_t units) {
     size_t below = units * p->each[0], above = hak_align_up(units * p->each[1] + p->skew, HAK_UNIT);
     below = below > p->skew ? hak_align_up(below - p->skew, HAK_UNIT) : 0;
+    if (p->done[1] == 0) { /* the first step of both is one piece */
+        if (!commit(p->anchor - below, below + above)) {
+            return false;
+        }
+        hak_store_rlx(&p->done[0], below);
+        hak_store_rlx(&p->done[1], above);
+    }
     if (below > p->done[0]) {
         if (!commit(p->anchor - below, below - p->done[0])) {
             return false;
@@ -122,6 +111,31 @@ static bool extend(struct part *p, size_t units) {
         hak_store_rlx(&p->done[1], above);
     }
     return true;
+}
+
+bool arena_init(void) {
+    size_t want = hak_gates.arena_max ? (size_t)hak_gates.arena_max : (size_t)1 << 40;
+    size_t limit = os_limit_as();
+    want = hak_align_up(hak_max(want, HAK_SUPER), HAK_SUPER);
+    if (limit != SIZE_MAX && place_unreserved(hak_min(hak_align_up(limit, HAK_SUPER), want))) {
+        return true;
+    }
+    if (limit != SIZE_MAX) {
+        want = hak_min(want, hak_align_down(limit / 4, HAK_SUPER));
+    }
+    for (; want >= HAK_SUPER; want = hak_align_down(want / 2, HAK_SUPER)) {
+        if (reserve(want)) {
+            spare = extend(&parts[UNITS], hak_min(step_min, want) >> HAK_UNIT_SHIFT); /* the first growth would do it */
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Nobody's unit is memory all the same: a mapping less for who starts. */
+void *arena_spare(size_t *len) {
+    *len = HAK_UNIT;
+    return hak_xchg_acq(&spare, false) ? (void *)hak_arena.base : 0; /* acq: for no other effect */
 }
 
 static bool grow_to(size_t units) {

@@ -15,6 +15,8 @@ HAK_HIDDEN size_t arena_grow(size_t units);
 HAK_HIDDEN void arena_shed(void);
 /* Bytes of address space that are reserved and not usable yet. */
 HAK_HIDDEN size_t arena_retained(void);
+/* Unit 0, once: zeroed memory that no block will ever lie in. NULL when there is none. */
+HAK_HIDDEN void *arena_spare(size_t *len);
 /* Whether p lies in address space that is the arena's, usable or not. */
 HAK_HIDDEN bool arena_holds(const void *p);
 

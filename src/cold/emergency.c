@@ -1,26 +1,43 @@
-/* cold/emergency.c : a small static pool, bumped by atomics, empty again when its last block is freed.                 L2
+/* cold/emergency.c : a small pool, bumped by atomics, empty again when its last block is freed; mapped at its first block, for most
+ * programs have none.                                                                                                   L2
  * Owns       the pool          Never touches  anything else          Threads  any, lock-free, async-signal-safe
  * Test       unit/emergency, stress/signals */
 #include "cold/emergency.h"
 #include "base/atomic.h"
 #include "base/bits.h"
+#include "os/os.h"
 #include <string.h>
 
 enum { POOL = 256 << 10, HEADER = 16 };
 
-static char pool[POOL] HAK_ALIGNED(64);
+static char *pool; /* atomic; const once set */
 /* atomic: live blocks << 32 | bytes used. One word, so that "the last one is gone" and "start over" are one step. */
 static uint64_t state;
 
+/* The pool, made now if need be. */
+static char *pool_here(void) {
+    char *p = hak_load_acq(&pool); /* acq: pairs with the exchange below */
+    void *fresh;
+    if (p || os_map(POOL, &fresh)) {
+        return p;
+    }
+    if (hak_cas_ar(&pool, &p, (char *)fresh)) { /* ar: pairs with the load above */
+        return fresh;
+    }
+    os_unmap(fresh, POOL);
+    return p;
+}
+
 void *emergency_alloc(size_t n, size_t align) {
-    if (n > POOL / 2 || align > POOL / 2) {
+    char *start = n > POOL / 2 || align > POOL / 2 ? 0 : pool_here();
+    if (!start) {
         return 0;
     }
     uint64_t old = hak_load_rlx(&state), end;
     char *p;
     do {
-        p = (char *)hak_align_up((uintptr_t)pool + (old & 0xffffffff) + HEADER, hak_max(align, HEADER));
-        end = (uint64_t)(p - pool) + hak_align_up(n, HEADER);
+        p = (char *)hak_align_up((uintptr_t)start + (old & 0xffffffff) + HEADER, hak_max(align, HEADER));
+        end = (uint64_t)(p - start) + hak_align_up(n, HEADER);
         if (end > POOL) {
             return 0;
         }
@@ -29,7 +46,10 @@ void *emergency_alloc(size_t n, size_t align) {
     return memset(p, 0, n);
 }
 
-bool emergency_holds(const void *p) { return (size_t)((const char *)p - pool) < POOL; }
+bool emergency_holds(const void *p) {
+    const char *start = hak_load_rlx(&pool);
+    return start && (uintptr_t)p - (uintptr_t)start < POOL;
+}
 
 void emergency_free(void *p) {
     (void)p;

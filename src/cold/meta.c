@@ -4,6 +4,7 @@
 #include "cold/meta.h"
 #include "base/bits.h"
 #include "base/lock.h"
+#include "cold/arena.h"
 #include "layout/heap.h"
 #include "layout/magazine.h"
 #include "os/os.h"
@@ -34,9 +35,12 @@ void *meta_alloc(size_t size, size_t align) {
             return p;
         }
         void *block;
-        size_t len = hak_align_up(hak_max(size + align, BLOCK), os_page_size());
-        if (os_map(len, &block)) {
-            return 0;
+        size_t len;
+        if (!(block = arena_spare(&len))) {
+            len = hak_align_up(hak_max(size + align, BLOCK), os_page_size());
+            if (os_map(len, &block)) {
+                return 0;
+            }
         }
         hak_lock_take(&lock);
         at = block; /* what is left of the old block is lost: less than one object, or never touched */

@@ -22,7 +22,7 @@ HAK_HIDDEN unsigned slab_settle_mixed(struct heap *h, uintptr_t *v, unsigned n);
 
 /* The slab that unit u belongs to: its first unit. */
 HAK_INLINE uint32_t slab_head(size_t u) { return (uint32_t)u - hak_arena.slabs[u].head_off; }
-HAK_INLINE uint64_t *slab_bits(uint32_t u) { return hak_arena.bits + (size_t)u * SLAB_WORDS; }
+HAK_INLINE uint64_t *slab_bits(uint32_t u) { return hak_arena.bits - ((size_t)u + 1) * SLAB_WORDS; }
 
 /* Whether p is the start of a block of the slab at head unit u. */
 HAK_HIDDEN bool slab_block_start(uint32_t u, const void *p);

@@ -16,7 +16,7 @@ struct arena {
     size_t none;          /* const: 0, the unit that a pointer outside the arena is looked up as */
     uint32_t *map;        /* const; entries atomic: written by whoever owns the unit, read by every free */
     struct slab *slabs;   /* const */
-    uint64_t *bits;       /* const */
+    uint64_t *bits;       /* const: the end of an array that grows down (slab_bits) */
     uint16_t *purged;     /* const: the end of an array that grows down (purged_at) */
     struct super *supers; /* const: the end of an array that grows down (super_at) */
 } HAK_ALIGNED(HAK_CACHE_LINE);

@@ -1,6 +1,6 @@
 /* layout/slab.h : the side array that describes units, and the bitmaps beside it. Nothing of ours lies inside blocks.
  *
- *   units    | 64 KiB | 64 KiB | ...           struct slab of unit u: slabs[u]; bitmap of the slab at u: bits + u * 64 words
+ *   units    | 64 KiB | 64 KiB | ...           struct slab of unit u: slabs[u]; its bitmap: slab_bits(u)
  *   A slab of k units is described by its first unit; the others hold how far back that is. */
 #ifndef HAK_LAYOUT_SLAB_H
 #define HAK_LAYOUT_SLAB_H

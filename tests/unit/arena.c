@@ -1,5 +1,6 @@
 /* arena.c : placing and growing the arena under limits and refusals. Each case needs a fresh process. */
 #include "cold/arena.h"
+#include "cold/slab.h"
 #include "gates/gates.h"
 #include "layout/super.h"
 #include "unit.h"
@@ -17,7 +18,7 @@ static void side_arrays_work(void) {
     size_t last = hak_arena.limit - 1;
     hak_arena.map[last] = 1;
     hak_arena.slabs[last].next = 2;
-    hak_arena.bits[last * SLAB_WORDS + SLAB_WORDS - 1] = 3;
+    slab_bits((uint32_t)last)[0] = 3;
     *purged_at(last) = 4;
     super_at(last / HAK_SUPER_UNITS)->dirty = 6;
     CHECK(hak_arena.map[last] == 1 && hak_arena.slabs[last].next == 2 && *purged_at(last) == 4);
@@ -140,7 +141,7 @@ static void large_pages(void) {
     os_fault_page_size(65536);
     CHECK(arena_init() && arena_grow(1) > 0);
     side_arrays_work();
-    CHECK(hak_arena.base % 65536 == 0 && (uintptr_t)hak_arena.bits % 65536 == 0);
+    CHECK(hak_arena.base % 65536 == 0 && (uintptr_t)slab_bits(0) % 512 == 0);
 }
 
 extern void __tsan_init(void)
