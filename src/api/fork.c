@@ -29,13 +29,13 @@ static int nothing_behind(void) {
     return -1;
 }
 
-HAK_EXPORT pid_t fork(void) {
-    pid_t (*next)(void);
-    fork_comes();
-    return libc_function("fork", &next) ? next() : nothing_behind();
-}
+/* libc's, by its other name: the loader has found it, for fork() is called in signal handlers, too, where nothing may be looked up. */
+extern pid_t __fork(void);
 
-HAK_EXPORT pid_t __fork(void) __attribute__((alias("fork"), nothrow));
+HAK_EXPORT pid_t fork(void) {
+    fork_comes();
+    return __fork();
+}
 
 /* libc's own calls of fork() do not come by. */
 HAK_EXPORT pid_t forkpty(int *terminal, char *name, const struct termios *mode, const struct winsize *size) {
