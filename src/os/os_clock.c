@@ -4,6 +4,8 @@
  * Source     vdso(7), elf(5)                 Test     stress/clock_fork */
 #include "os/os_clock.h"
 #include "base/atomic.h"
+#include "base/kernel.h"
+#include "base/text.h"
 #include <elf.h>
 #include <stdint.h>
 #include <string.h>
@@ -15,12 +17,14 @@ static const char symbol_name[] = "__vdso_clock_gettime";
 static const char symbol_name[] = "__kernel_clock_gettime";
 #endif
 
-static int libc_clock(clockid_t id, struct timespec *t) { return clock_gettime(id, t); }
+static int kernel_clock(clockid_t id, struct timespec *t) {
+    return (int)hak_kernel3(SYS_clock_gettime, (uintptr_t)id, (uintptr_t)t, 0);
+}
 
 static const void *symbol_in(const char *image, const Elf64_Shdr *symbols, const char *names) {
     const Elf64_Sym *s = (const Elf64_Sym *)(image + symbols->sh_offset);
     for (size_t i = 0; i < symbols->sh_size / sizeof *s; i++) {
-        if (s[i].st_shndx != SHN_UNDEF && strcmp(names + s[i].st_name, symbol_name) == 0) {
+        if (s[i].st_shndx != SHN_UNDEF && text_starts(names + s[i].st_name, symbol_name, sizeof symbol_name)) {
             return image + s[i].st_value;
         }
     }
@@ -31,7 +35,7 @@ static const void *symbol_in(const char *image, const Elf64_Shdr *symbols, const
 static const void *find(const char *image) {
     const Elf64_Ehdr *head = (const Elf64_Ehdr *)image;
     const void *p = 0;
-    if (!image || memcmp(head->e_ident, ELFMAG, SELFMAG) != 0 || head->e_shentsize != sizeof(Elf64_Shdr)) {
+    if (!image || !text_starts(image, ELFMAG, SELFMAG) || head->e_shentsize != sizeof(Elf64_Shdr)) {
         return 0;
     }
     const Elf64_Shdr *section = (const Elf64_Shdr *)(image + head->e_shoff);
@@ -48,7 +52,7 @@ int os_clock(clockid_t id, struct timespec *t) {
     os_clock_function *f = hak_load_rlx(&found);
     if (!f) {
         const void *p = find((const char *)getauxval(AT_SYSINFO_EHDR));
-        f = libc_clock;
+        f = kernel_clock;
         if (p) {
             memcpy(&f, &p, sizeof f);
         }
