@@ -7,6 +7,7 @@
 #include "base/kernel.h"
 #include "base/text.h"
 #include <elf.h>
+#include <errno.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -51,7 +52,10 @@ int os_clock(clockid_t id, struct timespec *t) {
     static os_clock_function *found; /* atomic: every writer writes the same */
     os_clock_function *f = hak_load_rlx(&found);
     if (!f) {
+        int saved =
+            errno; /* getauxval() sets it where there is no such page, and free() may be what asks for the time */
         const void *p = find((const char *)getauxval(AT_SYSINFO_EHDR));
+        errno = saved;
         f = kernel_clock;
         if (p) {
             memcpy(&f, &p, sizeof f);
