@@ -16,8 +16,13 @@
 #include "os/os.h"
 
 enum { LISTS = HAK_SUPER_UNITS + 1, S = HAK_SUPER_UNITS };
-enum { SHED_TRIES = 100 };                                       /* milliseconds */
-enum { TRADE_MIN = 8, TRADE_SHARE = 32, TRADE_SHARE_HUGE = 16 }; /* 512 KiB; a 32nd, a sixteenth of what is used */
+enum { SHED_TRIES = 100 }; /* milliseconds */
+enum {
+    TRADE_MIN = 8,
+    TRADE_SHARE = 32,
+    TRADE_SHARE_LARGE = 4,
+    TRADE_SHARE_HUGE = 16
+}; /* units; parts of what is used */
 
 static hak_lock lock = HAK_LOCK_INIT(HAK_RANK_CENTRAL);
 enum { WARM, ANY, KINDS };          /* by the longest run of dirty units, which cost no page fault, and of any */
@@ -288,9 +293,10 @@ void span_shed(void) {
     hak_lock_drop(&lock);
 }
 
-static bool too_much_unused(void) {
-    size_t huge = huge_cached_units();
-    return (dirty > TRADE_MIN && dirty * TRADE_SHARE > used) || (huge > TRADE_MIN && huge * TRADE_SHARE_HUGE > used);
+/* Large blocks that come and go leave much, and soon fit again: what they leave is more before it is too much. */
+static bool too_much_unused(uint32_t units) {
+    size_t huge = huge_cached_units(), share = units > S ? TRADE_SHARE_LARGE : TRADE_SHARE;
+    return (dirty > TRADE_MIN && dirty * share > used) || (huge > TRADE_MIN && huge * TRADE_SHARE_HUGE > used);
 }
 
 uint32_t span_alloc(uint32_t units, uint32_t align, bool *zeroed) {
@@ -305,7 +311,7 @@ uint32_t span_alloc(uint32_t units, uint32_t align, bool *zeroed) {
         }
     }
     size_t clean = u ? units - (before - dirty) : 0;
-    bool trade = clean != 0 && too_much_unused();
+    bool trade = clean != 0 && too_much_unused(units);
     hak_lock_drop(&lock);
     if (trade) { /* new pages will be touched while old ones lie idle where nothing fits: give as many back */
         purge_trade((uint32_t)clean);
