@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-enum { MAX_SHIFT = 3, FIRST_CHUNKS = 2, KEEP_SHARE = 8, ALL_CLASSES = 16, BATCH_SHARE = 4 };
+enum { MAX_SHIFT = 3, FIRST_CHUNKS = 2, MOST_CHUNKS = 16384, KEEP_SHARE = 8, ALL_CLASSES = 16, BATCH_SHARE = 4 };
 enum { GROWN_MIN = 8, GROWN_SHARE = 64, RAISE_MIN = 4 };
 
 static void *pop(struct thread_cache *t, unsigned cls) {
@@ -61,15 +61,14 @@ static bool step_up(struct thread_cache *t, struct heap *h, unsigned cls) {
 }
 
 static unsigned chunks_in(size_t bytes, unsigned cls) {
-    size_t chunk = (size_t)hak_class[cls].cap * hak_class[cls].size;
-    return (unsigned)hak_min(hak_max(bytes / chunk, FIRST_CHUNKS), 512);
+    return (unsigned)hak_min(hak_max(bytes / chunk_bytes(cls), FIRST_CHUNKS), MOST_CHUNKS);
 }
 
 static size_t class_bytes(const struct heap *h, unsigned cls) {
     return (size_t)hak_load_rlx(&h->nslabs[cls]) * hak_class[cls].units * HAK_UNIT;
 }
 
-/* What all of a heap's magazines may hold together: an eighth of its memory, but the notes' lists of 20,000 nodes wherever there is room for them. */
+/* What all of a heap's magazines may hold together: an eighth of its memory, and at least what 16 classes may. */
 HAK_RACY static size_t heap_budget(const struct heap *h) {
     return hak_max(h->slab_bytes / KEEP_SHARE, (size_t)hak_gates.magazine_bytes * ALL_CLASSES);
 }
@@ -112,8 +111,8 @@ void *magazine_refill(struct thread_cache *t, struct heap *h, unsigned cls) {
     if (HAK_UNLIKELY(visit_noticed(h, cls))) {
         visit_end(t, h, cls);
     }
-    if (HAK_UNLIKELY(!is_empty(
-            t, cls))) { /* what the hot path met was a fence, which is gone, or the table was closed (recall.c) */
+    /* What the hot path met was a fence, which is gone, or the table was closed (recall.c). */
+    if (HAK_UNLIKELY(!is_empty(t, cls))) {
         return pop(t, cls);
     }
     if (t->top[cls] != HAK_EMPTY) {
