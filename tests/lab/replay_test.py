@@ -35,6 +35,16 @@ class Replays(RecordTest):
             self.assertGreater(r["epochs"], 1)
             self.same_peak(out, r, 16384)
 
+    def test_threads_start_while_others_end(self):
+        """More replays than processors: a thread that left its last epoch is often stopped before it has ended, and its place is needed."""
+        out = self.record(PROG, "churn", 400)
+        one = {min(os.sched_getaffinity(0))}
+        side = [subprocess.Popen([TOOL, "replay", "--json", "--lib", "libc", "--rounds", "6", out], stdout=subprocess.PIPE,
+                                 preexec_fn=lambda: os.sched_setaffinity(0, one)) for _ in range(8)]
+        for p in side:
+            text, _ = p.communicate(timeout=200)
+            self.assertEqual(p.returncode, 0, text)
+
     def test_fork_begins_with_what_it_inherited(self):
         out = self.record(PROG, "fork", 3000)
         for r in self.replay(out, "--all", "--lib", "libc", "--rounds", 1):

@@ -46,6 +46,7 @@ static struct plan_thread *thread;
 static struct plan_epoch *epoch_plan;
 static struct slot *slot;
 static struct player *player;
+static uint32_t players;
 static _Atomic uint32_t *epoch_left; /* threads that have not finished their part of the epoch */
 static _Atomic uint32_t epoch_now, epoch_waiters, threads_left, next_thread;
 static _Atomic int64_t live, peak;
@@ -89,14 +90,23 @@ static void live_add(struct player *p, int64_t bytes) {
 
 static void *play(void *player);
 
+/* A player that does not run. A thread leaves its last epoch before it has ended, so there may be none at first; all but the caller and
+ * those that the planner counted as alive end without waiting for anyone. */
+static struct player *player_take(void) {
+    for (unsigned round = 0;; round++) {
+        for (struct player *p = player; p < player + players; p++) {
+            uint32_t state = atomic_load_explicit(&p->state, memory_order_acquire); /* acq: pairs with play()'s end */
+            if (state == PLAYER_ENDED)
+                pthread_join(p->handle, NULL);
+            if (state != PLAYER_RUNS)
+                return p;
+        }
+        replay_backoff(round);
+    }
+}
+
 static void thread_start(uint32_t n) {
-    struct player *p = player;
-    uint32_t state;
-    while ((state = atomic_load_explicit(&p->state, memory_order_acquire)) ==
-           PLAYER_RUNS) /* acq: pairs with play()'s end */
-        p++;
-    if (state == PLAYER_ENDED)
-        pthread_join(p->handle, NULL);
+    struct player *p = player_take();
     p->thread = &thread[n];
     atomic_store_explicit(&p->state, PLAYER_RUNS, memory_order_relaxed);
     pthread_attr_t a;
@@ -245,7 +255,7 @@ static void *play(void *arg) {
         replay_wake(&threads_left);
     if (!exits)
         replay_await_zero(&threads_left);
-    /* rel: pairs with thread_start: the thread allocates no more but in its destructors, which join waits for */
+    /* rel: pairs with player_take: the thread allocates no more but in its destructors, which join waits for */
     atomic_store_explicit(&p->state, PLAYER_ENDED, memory_order_release);
     return NULL;
 }
@@ -262,9 +272,10 @@ static void plan_load(const char *path) {
     epoch_plan = own_memory(head.epochs * sizeof *epoch_plan);
     epoch_left = own_memory(head.epochs * sizeof *epoch_left);
     slot = own_memory((head.slots + 1ull) * sizeof *slot);
-    player = own_memory((head.together + 2ull) * sizeof *player);
-    char *stacks = own_memory((head.together + 2ull) * STACK_BYTES);
-    for (uint32_t i = 0; i < head.together + 2; i++)
+    players = head.together + 2; /* the caller of thread_start may have left its last epoch */
+    player = own_memory(players * sizeof *player);
+    char *stacks = own_memory((uint64_t)players * STACK_BYTES);
+    for (uint32_t i = 0; i < players; i++)
         player[i].stack = stacks + (uint64_t)i * STACK_BYTES;
     read_plan(thread, head.threads * sizeof *thread, head.thread_at);
     read_plan(epoch_plan, head.epochs * sizeof *epoch_plan, head.epoch_at);
