@@ -247,7 +247,7 @@ static bool free_to_outbox(void *p) {
 }
 
 void hak_free_cold(void *p) {
-    if (HAK_UNLIKELY(!free_to_outbox(p)) && p) {
+    if (p && HAK_UNLIKELY(!free_to_outbox(p))) {
         free_sorted(p);
     }
 }

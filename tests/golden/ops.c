@@ -78,6 +78,13 @@ static uint64_t run_mix400(uint64_t rounds) {
     return rounds * SLOTS;
 }
 
+/* Programs free what they never allocated all the time. */
+static uint64_t run_null(uint64_t rounds) {
+    for (uint64_t i = 0; i < rounds; i++)
+        call_free(NULL);
+    return rounds;
+}
+
 /* The file whose malloc our calls are bound to; the program must be position-independent. */
 static const char *server(void) {
     Dl_info info;
@@ -91,13 +98,17 @@ int main(int argc, char **argv) {
     static const struct {
         const char *name;
         uint64_t (*run)(uint64_t);
-    } loops[] = {{"pair32", run_pair32}, {"lifo100", run_lifo100}, {"fifo100", run_fifo100}, {"mix400", run_mix400}};
+    } loops[] = {{"pair32", run_pair32},
+                 {"lifo100", run_lifo100},
+                 {"fifo100", run_fifo100},
+                 {"mix400", run_mix400},
+                 {"null", run_null}};
     uint64_t rounds = argc == 3 ? strtoull(argv[2], NULL, 10) : 0;
     for (size_t i = 0; rounds && i < sizeof loops / sizeof *loops; i++)
         if (!strcmp(argv[1], loops[i].name)) {
             printf("ops %llu by %s\n", (unsigned long long)loops[i].run(rounds), server());
             return 0;
         }
-    fprintf(stderr, "usage: ops pair32|lifo100|fifo100|mix400 ROUNDS\n");
+    fprintf(stderr, "usage: ops pair32|lifo100|fifo100|mix400|null ROUNDS\n");
     return 2;
 }
