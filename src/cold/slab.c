@@ -219,10 +219,11 @@ void slab_marked(struct heap *h, uint32_t u, struct slab_released *r) {
     struct slab *s = slab_at(u);
     if (s->avail < s->nobj) {
         slab_relist(h, u);
-    } else if (h->current[s->cls] == u) {
+    } else if (h->current[s->cls] == u && s->units == 1) { /* a larger one would keep up to 512 KiB for one class */
         h->fresh_bytes += (size_t)s->bump * hak_class[s->cls].size;
         slab_restart(u);
     } else {
+        h->current[s->cls] = h->current[s->cls] == u ? 0 : h->current[s->cls];
         slab_retire_locked(h, u);
         r->unit[r->n] = u;
         r->units[r->n++] = s->units;

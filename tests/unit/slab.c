@@ -217,6 +217,18 @@ static void absent_last(void **state) {
     empty_again();
 }
 
+/* The last block home: a slab of one unit stays for the next, a larger one is for whoever comes. */
+static void last_block(void **state) {
+    (void)state;
+    for (unsigned c = 0; c < HAK_CLASSES_FIXED; c++) {
+        assert_int_equal(slab_take(heap, c, v, 1), 1);
+        slab_settle(heap, c, v, 1);
+        assert_int_equal(heap->nslabs[c], hak_class[c].units == 1);
+        assert_int_equal(heap->current[c] != 0, hak_class[c].units == 1);
+    }
+    empty_again();
+}
+
 /* A current slab that nobody takes from becomes one of the partial ones, and all that was never handed out can be given back. */
 static void closed(void **state) {
     (void)state;
@@ -308,11 +320,10 @@ static void refusals(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(ascending_pops), cmocka_unit_test(populated),
-                                       cmocka_unit_test(every_class),    cmocka_unit_test(runs),
-                                       cmocka_unit_test(random_model),   cmocka_unit_test(claims),
-                                       cmocka_unit_test(absent_last),    cmocka_unit_test(closed),
-                                       cmocka_unit_test(release_all),    cmocka_unit_test(corruption_dies),
-                                       cmocka_unit_test(refusals)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ascending_pops), cmocka_unit_test(populated),       cmocka_unit_test(every_class),
+        cmocka_unit_test(runs),           cmocka_unit_test(random_model),    cmocka_unit_test(claims),
+        cmocka_unit_test(absent_last),    cmocka_unit_test(last_block),      cmocka_unit_test(closed),
+        cmocka_unit_test(release_all),    cmocka_unit_test(corruption_dies), cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, setup, 0);
 }
