@@ -82,7 +82,7 @@ static void leave(struct thread_cache *t, struct heap *h) {
     hak_store_rlx(&h->events, events);
     if (HAK_UNLIKELY(events % TICK_EVENTS == 0)) {
         tick(t, h);
-    } else if (HAK_UNLIKELY(h->recalled) || purge_excess()) {
+    } else if (HAK_UNLIKELY(h->recalled)) {
         purge(t, h, false);
     }
     t->busy--;

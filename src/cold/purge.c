@@ -20,7 +20,7 @@ enum { TRADE_MIN = 1 << 20, TRADE_SHARE = 20, TRADE_LUMP = 64 };
 /* A tick's bounds for each 16 ms since the last one, at most for TICK_MOST of them: 8 MiB of spans, pages of so many slabs. Each costs
  * up to a millisecond. And a look at 256 MiB of heap. */
 enum { TICK_UNITS = (8 << 20) >> HAK_UNIT_SHIFT, TICK_SLABS = 32, TICK_LOOKS = 4096 };
-enum { EXCESS_SHARE = 32, EXCESS_MIN = (4 << 20) >> HAK_UNIT_SHIFT };
+enum { COLLAPSE_MIN = (4 << 20) >> HAK_UNIT_SHIFT };
 
 static uint32_t clock_now;  /* atomic */
 static uint32_t last_purge; /* atomic */
@@ -101,8 +101,12 @@ size_t purge_all(size_t keep) {
 /* The epoch before which what was not used since is old. The demand of spans is judged over a time as long. */
 static uint32_t old_before(uint32_t now) {
     uint32_t decay = (uint32_t)(hak_gates.decay >> EPOCH_SHIFT), start = hak_load_rlx(&window);
-    if (now - start > decay && hak_cas_ar(&window, &start, now)) { /* ar: one thread a window */
+    uint32_t passed = now - start;
+    if (passed > decay && hak_cas_ar(&window, &start, now)) { /* ar: one thread a window */
         span_next_window();
+        if (passed / 2 >= decay) { /* the program was silent: there is no demand of late */
+            span_next_window();
+        }
     }
     return (now - decay) & ~UINT32_C(1); /* never "any age" */
 }
@@ -118,15 +122,10 @@ static size_t purge_old_spans(uint32_t before, size_t most) {
     return done;
 }
 
-/* Units of free spans that may wait for their age: after a collapse, when much more is free than in use, a 32nd of what there was. */
-static size_t patience(void) { return 2 * span_used() + span_demand() / EXCESS_SHARE + EXCESS_MIN; }
-
-bool purge_excess(void) { return HAK_UNLIKELY(span_dirty() > patience()); }
+/* Much is free for what is in use: what of it is old goes as fast as ticks come. */
+static bool collapsed(void) { return span_dirty() > span_used() / 2 + COLLAPSE_MIN; }
 
 bool purge_tick(void) {
-    if (purge_excess() && !worker_runs()) {
-        purge_spans(UINT32_MAX, patience(), TICK_UNITS);
-    }
     uint32_t now = (uint32_t)(os_now_ms() >> EPOCH_SHIFT), last = hak_load_rlx(&last_purge);
     hak_store_rlx(&clock_now, now);
     if ((now - last < TICK_EPOCHS && hak_gates.decay) ||
@@ -144,7 +143,7 @@ bool purge_tick(void) {
     hak_store_rlx(&cursor, w.unit);
     bool more = done >= units << HAK_UNIT_SHIFT || w.slabs == 0;
     if (more) {
-        hak_store_rlx(&last_purge, now - TICK_EPOCHS + 1); /* the next step goes on */
+        hak_store_rlx(&last_purge, now - TICK_EPOCHS + !collapsed()); /* the next step goes on */
     }
     return more;
 }

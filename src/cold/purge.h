@@ -13,8 +13,6 @@ struct heap;
 HAK_HIDDEN uint32_t purge_epoch(void);
 /* Bytes of free blocks of partial slabs that may be resident, roughly. Heap lock held, or a guess. */
 HAK_HIDDEN size_t purge_idle_bytes(const struct heap *h);
-/* So much is free that some of it goes at once: the next tick should not wait. */
-HAK_HIDDEN bool purge_excess(void);
 /* Advances the clock and purges some of what decay says, if a step has passed; true: there is more. Any thread, no lock held. */
 HAK_HIDDEN bool purge_tick(void);
 /* purge_tick() of everything at once, however long it takes; returns the bytes given back. For a thread of its own, no lock held. */
