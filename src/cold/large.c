@@ -122,9 +122,31 @@ static bool mostly_absent(const void *p, size_t n) {
     return n >= SPARSE_MIN && os_resident(p, n) < n / os_page_size() / SPARSE_SHARE;
 }
 
+/* Writes what is present and gives the rest back: a page that is not may be in swap and hold something. */
+static bool zero_present(char *p, size_t pages) {
+    size_t page = os_page_size();
+    unsigned char in[OS_PRESENT_PAGES];
+    for (size_t at = 0; at < pages; at += OS_PRESENT_PAGES) {
+        size_t n = hak_min(pages - at, OS_PRESENT_PAGES), run;
+        if (os_present(p + at * page, n, in)) {
+            return false;
+        }
+        for (size_t i = 0; i < n; i += run) {
+            for (run = 1; i + run < n && (in[i + run] & 1) == (in[i] & 1);) {
+                run++;
+            }
+            char *from = p + (at + i) * page;
+            if (in[i] & 1 || os_purge(from, run * page)) {
+                memset(from, 0, run * page);
+            }
+        }
+    }
+    return true;
+}
+
 void *large_zero(void *p, size_t n) {
     size_t whole = hak_align_down(n, os_page_size());
-    if (!mostly_absent(p, whole) || os_purge(p, whole)) {
+    if (!mostly_absent(p, whole) || !zero_present(p, whole / os_page_size())) {
         return memset(p, 0, n);
     }
     memset((char *)p + whole, 0, n - whole);

@@ -28,6 +28,9 @@ HAK_HIDDEN int os_remap(void *p, size_t len, size_t new_len, void **out);
 HAK_HIDDEN int os_purge(void *p, size_t len);
 /* Pages of the range that are in memory now; SIZE_MAX when the kernel does not say, or it is not safe to ask. A hint: pages come and go. */
 HAK_HIDDEN size_t os_resident(const void *p, size_t len);
+/* Which of so many pages, at most OS_PRESENT_PAGES, are in memory: in[i] & 1. One that is not may be in swap. Nonzero where os_resident() is SIZE_MAX. */
+enum { OS_PRESENT_PAGES = 512 };
+HAK_HIDDEN int os_present(const void *p, size_t pages, unsigned char *in);
 /* Pages that will be touched at once are made present in one call (Linux 5.14). A wish: the next touch does it otherwise. */
 HAK_HIDDEN int os_populate(void *p, size_t len);
 /* Advises for or against huge pages. */

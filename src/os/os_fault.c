@@ -170,6 +170,15 @@ int os_purge(void *p, size_t len) {
     return result(madvise(p, len, MADV_DONTNEED), saved);
 }
 
+int os_present(const void *p, size_t pages, unsigned char *in) {
+    for (size_t i = 0; i < pages; i++) {
+        if (mincore((char *)(uintptr_t)p + i * knob.page, 4096, &in[i]) != 0) {
+            in[i] = 0;
+        }
+    }
+    return fails(OS_RESIDENT) ? -EPERM : 0;
+}
+
 size_t os_resident(const void *p, size_t len) {
     size_t n = 0;
     unsigned char in;
