@@ -1,5 +1,7 @@
 /* cold/huge.c : a registry of mappings, an open-addressed table by address; the last one freed is kept for the next.    L2
  * Owns       the table, the cached mapping          Threads  any, one lock; maps and unmaps without it
+ * Spare      a block that grows by realloc gets all of the cached mapping, and grows into what it does not need yet without a system call or a page
+ *            fault; what it did not grow into for the decay time goes. One block at a time
  * Invariant  each live huge block is in the table once          Test  unit/huge, conformance/aligned */
 #include "cold/huge.h"
 #include "base/bits.h"
@@ -12,9 +14,9 @@
 
 struct record {
     uintptr_t at; /* the block; 0: never used, 1: removed */
-    size_t size;  /* of the block, to the mapping's end */
+    size_t size;  /* of the block; the spare pages and the mapping's end follow */
     size_t lead;  /* bytes of the mapping before the block */
-    uint32_t heap, pad;
+    uint32_t heap, spare;
 };
 enum { REMOVED = 1 };
 
@@ -28,6 +30,10 @@ static struct {                       /* lock: huge */
     size_t size;
     uint32_t epoch;
 } cached;
+static struct { /* lock: huge   the block that has spare pages, 0 for none */
+    uintptr_t at;
+    uint32_t epoch; /* when it last grew */
+} lent;
 static const size_t cache_max = (size_t)256 << 20;
 
 void huge_lock(void) { hak_lock_take(&lock); }
@@ -104,11 +110,13 @@ static void enroll_locked(struct record r) {
     live_count++;
 }
 
-static bool enroll(char *at, size_t size, size_t lead, uint32_t heap) {
+static bool enroll(struct record r) {
     hak_lock_take(&lock);
     bool ok = room_locked();
     if (ok) {
-        enroll_locked((struct record){(uintptr_t)at, size, lead, heap, 0});
+        enroll_locked(r);
+    } else if (lent.at == r.at) {
+        lent.at = 0;
     }
     hak_lock_drop(&lock);
     return ok;
@@ -122,6 +130,7 @@ static bool strike_locked(const void *p, struct record *was) {
         r->at = REMOVED;
         live_bytes -= r->size;
         live_count--;
+        lent.at = lent.at == (uintptr_t)p ? 0 : lent.at;
     }
     return found;
 }
@@ -146,21 +155,31 @@ static void restore(struct record r) {
     hak_lock_take(&lock);
     out--;
     enroll_locked(r);
+    lent.at = r.spare && !lent.at ? r.at : lent.at;
     hak_lock_drop(&lock);
 }
 
-/* The cached mapping if it fits well. */
-static char *take_cached(size_t *size) {
+/* The cached mapping if it fits well, or all of it for a block that grows. */
+static char *take_cached(struct record *r, bool grows) {
     char *at = 0;
     hak_lock_take(&lock);
-    if (cached.at && cached.size >= *size && cached.size - *size <= *size / 8) {
+    size_t more = cached.at && cached.size >= r->size ? cached.size - r->size : SIZE_MAX;
+    if (more <= r->size / 8 || (grows && more != SIZE_MAX && !lent.at)) {
         at = cached.at;
-        *size = cached.size;
+        if (more <= r->size / 8) {
+            r->size = cached.size;
+        } else {
+            r->spare = (uint32_t)(more / os_page_size());
+            lent.at = (uintptr_t)at;
+            lent.epoch = purge_epoch();
+        }
         hak_store_rlx(&cached.at, 0);
     }
     hak_lock_drop(&lock);
     return at;
 }
+
+static size_t with_spare(const struct record *r) { return r->size + r->spare * os_page_size(); }
 
 /* A mapping with the block aligned inside; what lies before the block stays mapped but untouched. */
 static char *map_aligned(size_t *size, size_t align, size_t *lead) {
@@ -180,27 +199,32 @@ static char *map_aligned(size_t *size, size_t align, size_t *lead) {
     return block;
 }
 
-void *huge_alloc(size_t n, size_t align, uint32_t heap, bool *zeroed) {
-    size_t page = os_page_size(), size = hak_align_up(n ? n : 1, page), lead = 0;
-    if (size < n) {
-        return 0;
-    }
-    align = hak_max(align, page);
-    *zeroed = true;
-    char *p = align == page ? take_cached(&size) : 0;
-    if (p) {
-        *zeroed = false;
-    } else {
-        p = map_aligned(&size, align, &lead);
-        if (p && size > HAK_HUGE_MIN && thp_large_wanted(size)) {
-            os_huge(p, size, true);
+static void *alloc(struct record r, size_t align, bool grows, bool *zeroed) {
+    char *p = align == os_page_size() ? take_cached(&r, grows) : 0;
+    *zeroed = !p;
+    if (!p) {
+        p = map_aligned(&r.size, align, &r.lead);
+        if (p && r.size > HAK_HUGE_MIN && thp_large_wanted(r.size)) {
+            os_huge(p, r.size, true);
         }
     }
-    if (p && !enroll(p, size, lead, heap)) {
-        os_unmap(p - lead, lead + size);
+    r.at = (uintptr_t)p;
+    if (p && !enroll(r)) {
+        os_unmap(p - r.lead, r.lead + with_spare(&r));
         p = 0;
     }
     return p;
+}
+
+void *huge_alloc(size_t n, size_t align, uint32_t heap, bool *zeroed) {
+    size_t page = os_page_size(), size = hak_align_up(n ? n : 1, page);
+    return size < n ? 0 : alloc((struct record){.size = size, .heap = heap}, hak_max(align, page), false, zeroed);
+}
+
+void *huge_alloc_growing(size_t n) {
+    bool zeroed;
+    size_t page = os_page_size(), size = hak_align_up(n, page);
+    return size < n ? 0 : alloc((struct record){.size = size}, page, true, &zeroed);
 }
 
 size_t huge_size(const void *p) {
@@ -231,27 +255,49 @@ bool huge_free(void *p) {
     }
     char *at = p;
     thp_large_freed(p, r.size);
-    if (r.lead == 0 && r.size <= cache_max) {
-        at = keep(at, &r.size);
+    size_t size = with_spare(&r);
+    if (r.lead == 0 && size <= cache_max) {
+        at = keep(at, &size);
     }
     if (at) {
-        os_unmap(at - r.lead, r.lead + r.size); /* a kernel out of mappings may refuse: then the memory stays, unused */
+        os_unmap(at - r.lead, r.lead + size); /* a kernel out of mappings may refuse: then the memory stays, unused */
     }
     return true;
+}
+
+/* Into its spare pages, or not at all. */
+static bool grow_in_place(const void *p, size_t size) {
+    hak_lock_take(&lock);
+    struct record *r = find_locked((uintptr_t)p);
+    bool fits = r && (uintptr_t)p > REMOVED && size >= r->size && size <= with_spare(r);
+    if (fits && size > r->size) {
+        size_t more = size - r->size;
+        r->spare -= (uint32_t)(more / os_page_size());
+        r->size = size;
+        live_bytes += more;
+        lent.epoch = purge_epoch();
+    }
+    hak_lock_drop(&lock);
+    return fits;
 }
 
 void *huge_resize(void *p, size_t n) {
     struct record r;
     size_t size = hak_align_up(n, os_page_size());
-    if (size < n || !lend(p, &r)) {
+    if (size < n) {
+        return 0;
+    }
+    if (grow_in_place(p, size)) {
+        return p;
+    }
+    if (!lend(p, &r)) {
         return 0;
     }
     void *q = 0;
-    if (size == r.size) {
-        q = p;
-    } else if (!r.lead && os_remap(p, r.size, size, &q) == 0) {
+    if (!r.lead && os_remap(p, with_spare(&r), size, &q) == 0) {
         r.at = (uintptr_t)q;
         r.size = size;
+        r.spare = 0;
     }
     restore(r);
     return q;
@@ -280,20 +326,38 @@ void huge_free_heap(uint32_t heap) {
     }
 }
 
+static bool old_enough(uint32_t since, uint32_t epoch) { return epoch == UINT32_MAX || (int32_t)(since - epoch) <= 0; }
+
+/* Takes the spare pages from the block that has some; 0: none. */
+static char *take_spare_locked(uint32_t epoch, size_t *size) {
+    struct record *r = lent.at && old_enough(lent.epoch, epoch) ? find_locked(lent.at) : 0;
+    if (!r || !r->spare) {
+        return 0;
+    }
+    *size = r->spare * os_page_size();
+    r->spare = 0;
+    lent.at = 0;
+    return (char *)r->at + r->size;
+}
+
 size_t huge_purge(uint32_t epoch) {
     char *at = 0;
-    size_t size = 0;
+    size_t size = 0, spare_size = 0;
     hak_lock_take(&lock);
-    if (cached.at && (epoch == UINT32_MAX || (int32_t)(cached.epoch - epoch) <= 0)) {
+    if (cached.at && old_enough(cached.epoch, epoch)) {
         at = cached.at;
         size = cached.size;
         hak_store_rlx(&cached.at, 0);
     }
+    char *spare = take_spare_locked(epoch, &spare_size);
     hak_lock_drop(&lock);
     if (at) {
         os_unmap(at, size);
     }
-    return at ? size : 0;
+    if (spare) {
+        os_unmap(spare, spare_size);
+    }
+    return size + spare_size;
 }
 
 size_t huge_cached_units(void) { return hak_load_rlx(&cached.at) ? hak_load_rlx(&cached.size) >> HAK_UNIT_SHIFT : 0; }
@@ -302,6 +366,7 @@ void huge_stats(size_t *live, size_t *count, size_t *kept) {
     hak_lock_take(&lock);
     *live = live_bytes;
     *count = live_count;
-    *kept = cached.at ? cached.size : 0;
+    struct record *r = lent.at ? find_locked(lent.at) : 0;
+    *kept = (cached.at ? cached.size : 0) + (r ? with_spare(r) - r->size : 0);
     hak_lock_drop(&lock);
 }

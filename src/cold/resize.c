@@ -76,9 +76,8 @@ void *door_resize(void *p, size_t n) {
 }
 
 void *door_movable(size_t n) {
-    bool zeroed;
     hak_tls.busy++;
-    void *p = huge_alloc(n, 1, 0, &zeroed);
+    void *p = huge_alloc_growing(n);
     hak_tls.busy--;
     return p;
 }

@@ -91,6 +91,69 @@ static void cached(void **state) {
     assert_int_equal(huge_purge(UINT32_MAX), 0);
 }
 
+static size_t spare(void) {
+    size_t bytes, count, kept;
+    huge_stats(&bytes, &count, &kept);
+    return kept;
+}
+
+/* A block that grows has all of the cached mapping to grow into, until it has not grown for a while. */
+static void growing(void **state) {
+    (void)state;
+    bool zeroed;
+    size_t before = live(), mapped = os_fault_mapped();
+    huge_purge(UINT32_MAX);
+    char *p = huge_alloc(20 * MB, 1, 0, &zeroed);
+    memset(p, 1, 20 * MB);
+    assert_true(huge_free(p));
+    unsigned remaps = os_fault_count(OS_REMAP);
+    char *q = huge_alloc_growing(2 * MB), *other = huge_alloc_growing(MB);
+    assert_ptr_equal(q, p);
+    assert_true(other < p || other >= p + 20 * MB);
+    assert_int_equal(huge_size(q), 2 * MB); /* what the program may use does not change under it */
+    assert_int_equal(live(), before + 3 * MB);
+    assert_int_equal(spare(), 18 * MB);
+    for (size_t n = 2 * MB; n <= 5 * MB; n += MB) {
+        assert_ptr_equal(huge_resize(q, n), q);
+        memset(q, 2, n);
+    }
+    assert_int_equal(os_fault_count(OS_REMAP), remaps);
+    assert_int_equal(spare(), 15 * MB);
+    os_fault_break(OS_REMAP, true);
+    assert_null(huge_resize(q, 21 * MB)); /* unchanged, and still with its spare pages */
+    os_fault_break(OS_REMAP, false);
+    assert_int_equal(spare(), 15 * MB);
+    assert_int_equal(huge_purge(purge_epoch() - 1), 0);
+    assert_int_equal(huge_purge(purge_epoch()), 15 * MB);
+    assert_int_equal(spare(), 0);
+    q = huge_resize(q, 6 * MB); /* another mapping may lie behind it by now */
+    assert_true(q && q[0] == 2 && q[5 * MB - 1] == 2 && q[5 * MB] == 0);
+    assert_true(huge_free(q) && huge_free(other));
+
+    for (int shrink = 0; shrink < 2; shrink++) {
+        p = huge_alloc(20 * MB, 1, 0, &zeroed);
+        assert_true(huge_free(p));
+        q = huge_alloc_growing(2 * MB);
+        q[2 * MB - 1] = 3;
+        assert_int_equal(spare(), 18 * MB);
+        size_t n = shrink ? MB : 30 * MB;
+        q = huge_resize(q, n);
+        assert_true(q && (shrink || q[2 * MB - 1] == 3));
+        assert_int_equal(huge_size(q), n);
+        assert_int_equal(spare(), 0);
+        assert_true(huge_free(q));
+        assert_int_equal(spare(), n);
+    }
+    p = huge_alloc(20 * MB, 1, 0, &zeroed);
+    assert_true(huge_free(p));
+    q = huge_alloc_growing(2 * MB);
+    assert_true(huge_free(q)); /* with all that it had */
+    assert_int_equal(spare(), 20 * MB);
+    assert_int_equal(huge_purge(UINT32_MAX), 20 * MB);
+    assert_int_equal(live(), before);
+    assert_true(os_fault_mapped() <= mapped + MB);
+}
+
 static void resize(void **state) {
     (void)state;
     bool zeroed;
@@ -219,6 +282,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(sizes_and_alignments),
                                        cmocka_unit_test(table),
                                        cmocka_unit_test(cached),
+                                       cmocka_unit_test(growing),
                                        cmocka_unit_test(resize),
                                        cmocka_unit_test(heaps),
                                        cmocka_unit_test(no_unmap),
