@@ -32,8 +32,9 @@ static struct {                       /* lock: huge */
 } cached;
 static struct { /* lock: huge   the block that has spare pages, 0 for none */
     uintptr_t at;
+    size_t size;    /* of the spare pages */
     uint32_t epoch; /* when it last grew */
-} lent;
+} spared;
 static const size_t cache_max = (size_t)256 << 20;
 
 void huge_lock(void) { hak_lock_take(&lock); }
@@ -110,13 +111,26 @@ static void enroll_locked(struct record r) {
     live_count++;
 }
 
+static void spare_note_locked(uintptr_t at, size_t size) {
+    spared.at = at;
+    hak_store_rlx(&spared.size, size);
+    spared.epoch = purge_epoch();
+}
+
+static void spare_forget_locked(uintptr_t at) {
+    if (spared.at == at) {
+        spared.at = 0;
+        hak_store_rlx(&spared.size, 0);
+    }
+}
+
 static bool enroll(struct record r) {
     hak_lock_take(&lock);
     bool ok = room_locked();
     if (ok) {
         enroll_locked(r);
-    } else if (lent.at == r.at) {
-        lent.at = 0;
+    } else {
+        spare_forget_locked(r.at);
     }
     hak_lock_drop(&lock);
     return ok;
@@ -130,7 +144,7 @@ static bool strike_locked(const void *p, struct record *was) {
         r->at = REMOVED;
         live_bytes -= r->size;
         live_count--;
-        lent.at = lent.at == (uintptr_t)p ? 0 : lent.at;
+        spare_forget_locked((uintptr_t)p);
     }
     return found;
 }
@@ -155,7 +169,9 @@ static void restore(struct record r) {
     hak_lock_take(&lock);
     out--;
     enroll_locked(r);
-    lent.at = r.spare && !lent.at ? r.at : lent.at;
+    if (r.spare && !spared.at) {
+        spare_note_locked(r.at, r.spare * os_page_size());
+    }
     hak_lock_drop(&lock);
 }
 
@@ -164,14 +180,13 @@ static char *take_cached(struct record *r, bool grows) {
     char *at = 0;
     hak_lock_take(&lock);
     size_t more = cached.at && cached.size >= r->size ? cached.size - r->size : SIZE_MAX;
-    if (more <= r->size / 8 || (grows && more != SIZE_MAX && !lent.at)) {
+    if (more <= r->size / 8 || (grows && more != SIZE_MAX && !spared.at)) {
         at = cached.at;
         if (more <= r->size / 8) {
             r->size = cached.size;
         } else {
             r->spare = (uint32_t)(more / os_page_size());
-            lent.at = (uintptr_t)at;
-            lent.epoch = purge_epoch();
+            spare_note_locked((uintptr_t)at, more);
         }
         hak_store_rlx(&cached.at, 0);
     }
@@ -275,7 +290,9 @@ static bool grow_in_place(const void *p, size_t size) {
         r->spare -= (uint32_t)(more / os_page_size());
         r->size = size;
         live_bytes += more;
-        lent.epoch = purge_epoch();
+        if (spared.at == (uintptr_t)p) {
+            spare_note_locked(spared.at, spared.size - more);
+        }
     }
     hak_lock_drop(&lock);
     return fits;
@@ -330,13 +347,13 @@ static bool old_enough(uint32_t since, uint32_t epoch) { return epoch == UINT32_
 
 /* Takes the spare pages from the block that has some; 0: none. */
 static char *take_spare_locked(uint32_t epoch, size_t *size) {
-    struct record *r = lent.at && old_enough(lent.epoch, epoch) ? find_locked(lent.at) : 0;
+    struct record *r = spared.at && old_enough(spared.epoch, epoch) ? find_locked(spared.at) : 0;
     if (!r || !r->spare) {
         return 0;
     }
     *size = r->spare * os_page_size();
     r->spare = 0;
-    lent.at = 0;
+    spare_forget_locked(r->at);
     return (char *)r->at + r->size;
 }
 
@@ -360,13 +377,14 @@ size_t huge_purge(uint32_t epoch) {
     return size + spare_size;
 }
 
-size_t huge_cached_units(void) { return hak_load_rlx(&cached.at) ? hak_load_rlx(&cached.size) >> HAK_UNIT_SHIFT : 0; }
+size_t huge_cached_units(void) {
+    return ((hak_load_rlx(&cached.at) ? hak_load_rlx(&cached.size) : 0) + hak_load_rlx(&spared.size)) >> HAK_UNIT_SHIFT;
+}
 
 void huge_stats(size_t *live, size_t *count, size_t *kept) {
     hak_lock_take(&lock);
     *live = live_bytes;
     *count = live_count;
-    struct record *r = lent.at ? find_locked(lent.at) : 0;
-    *kept = (cached.at ? cached.size : 0) + (r ? with_spare(r) - r->size : 0);
+    *kept = (cached.at ? cached.size : 0) + spared.size;
     hak_lock_drop(&lock);
 }

@@ -18,7 +18,7 @@ HAK_HIDDEN void *huge_resize(void *p, size_t n);
 HAK_HIDDEN void huge_free_heap(uint32_t heap);
 /* Gives the cached mapping back if it was freed before epoch, and what a growing block did not grow into since; returns their bytes. */
 HAK_HIDDEN size_t huge_purge(uint32_t epoch);
-/* Units that the cached mapping would fill, without the lock. */
+/* Units that the cached mapping and the spare pages would fill, without the lock. */
 HAK_HIDDEN size_t huge_cached_units(void);
 /* cached: with what a growing block has to spare. */
 HAK_HIDDEN void huge_stats(size_t *live, size_t *count, size_t *cached);

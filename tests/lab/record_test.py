@@ -353,7 +353,7 @@ class Overhead(RecordTest):
                     seconds[len(before)] = min(seconds.get(len(before), taken), taken)
             ratio = seconds[5] / seconds[0]
             print(f"record: {mode}: {ratio:.2f} times the CPU time", file=sys.stderr)
-            self.assertLess(ratio, 2.4, mode)  # 1.6 to 1.8 on a quiet machine; a clock at each event: 4
+            self.assertLess(ratio, 3, mode)  # 1.6 to 1.8 on a quiet machine, 2.5 on a loaded one; a clock at each event: 4
 
     def test_under_twice(self):
         """A malloc-heavy interpreter; CPU time of the program itself, the best of three."""

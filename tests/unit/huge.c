@@ -113,6 +113,7 @@ static void growing(void **state) {
     assert_int_equal(huge_size(q), 2 * MB); /* what the program may use does not change under it */
     assert_int_equal(live(), before + 3 * MB);
     assert_int_equal(spare(), 18 * MB);
+    assert_int_equal(huge_cached_units(), 18 * MB / HAK_UNIT);
     for (size_t n = 2 * MB; n <= 5 * MB; n += MB) {
         assert_ptr_equal(huge_resize(q, n), q);
         memset(q, 2, n);
