@@ -180,9 +180,10 @@ static char *take_cached(struct record *r, bool grows) {
     char *at = 0;
     hak_lock_take(&lock);
     size_t more = cached.at && cached.size >= r->size ? cached.size - r->size : SIZE_MAX;
-    if (more <= r->size / 8 || (grows && more != SIZE_MAX && !spared.at)) {
+    bool fits = more <= r->size / 8;
+    if (fits || (grows && more != SIZE_MAX && !spared.at)) {
         at = cached.at;
-        if (more <= r->size / 8) {
+        if (fits) {
             r->size = cached.size;
         } else {
             r->spare = (uint32_t)(more / os_page_size());
