@@ -304,6 +304,8 @@ static void mode_daemon(int leave) {
     for (int fd = 0; fd < 1024; fd++)
         close(fd);
     (void)!chdir("/");
+    if (leave == 'r')
+        usleep(300000); /* until the recorder has seen that its parent ended */
     mark_work(2);
 }
 static void mode_plain_daemon(void) { mode_daemon(0); }

@@ -39,7 +39,8 @@ struct collector {
     struct image **image;
     size_t images, live;
     double begun, sample_due, tick_due;
-    uint64_t lost, untracked, unrecorded, room; /* room: bytes free in dir at the start */
+    uint64_t lost, untracked, room; /* room: bytes free in dir at the start */
+    struct wire_common *common;
     struct wire_slot *scratch;
 };
 
@@ -48,9 +49,24 @@ static uint64_t room_left(const char *dir) {
     return statvfs(dir, &fs) == 0 ? (uint64_t)fs.f_bavail * fs.f_frsize : UINT64_MAX;
 }
 
+static struct wire_common *common_make(const char *dir) {
+    char *path = xprintf("%s/" WIRE_COMMON, dir);
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    void *at = MAP_FAILED;
+    struct wire_common zero = {.unrecorded = 0};
+    /* a program that gives up being root still writes to it */
+    if (fd >= 0 && write(fd, &zero, sizeof zero) == sizeof zero && (geteuid() != 0 || fchmod(fd, 0666) == 0))
+        at = mmap(NULL, sizeof(struct wire_common), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (at == MAP_FAILED)
+        fail(STATUS_FAILED, "%s: %s", path, strerror(errno));
+    close(fd);
+    free(path);
+    return at;
+}
+
 struct collector *collect_open(const char *dir, struct trace_writer *w) {
     struct collector *c = xmalloc(sizeof *c);
-    *c = (struct collector){.dir = dir, .to = w, .begun = now_seconds()};
+    *c = (struct collector){.dir = dir, .to = w, .begun = now_seconds(), .common = common_make(dir)};
     c->scratch = xmalloc(sizeof *c->scratch);
     c->room = room_left(dir);
     return c;
@@ -310,7 +326,6 @@ static void image_end(struct collector *c, struct image *m) {
         trace_put_json(c->to, TRACE_SAMPLES, m->stream, m->samples);
     c->lost += atomic_load_explicit(&m->head->lost, memory_order_relaxed);
     c->untracked += atomic_load_explicit(&m->head->untracked, memory_order_relaxed);
-    c->unrecorded += atomic_load_explicit(&m->head->unrecorded, memory_order_relaxed);
     munmap(m->head, m->size);
     if (m->pagemap >= 0)
         close(m->pagemap);
@@ -381,13 +396,15 @@ void collect_finish(struct collector *c) {
 }
 
 struct collect_totals collect_totals(const struct collector *c) {
-    return (struct collect_totals){c->images, c->lost, c->untracked, c->unrecorded};
+    return (struct collect_totals){c->images, c->lost, c->untracked,
+                                   atomic_load_explicit(&c->common->unrecorded, memory_order_relaxed)};
 }
 
 void collect_close(struct collector *c) {
     for (size_t i = 0; i < c->images; i++)
         free(c->image[i]);
     free(c->image);
+    munmap(c->common, sizeof *c->common);
     free(c->scratch);
     free(c);
 }

@@ -23,6 +23,7 @@ uint64_t record_fork_stamp;
 
 int wire_by_clock;
 static struct wire_head *head;
+static struct wire_common *common;
 static char dir[WIRE_PATH];
 static uint32_t slots_wanted;
 static uint32_t generations; /* images of this memory: grows at each fork seen */
@@ -111,6 +112,17 @@ static int file_open(const struct wire_head *before) {
     return ok;
 }
 
+static int common_open(void) {
+    char path[WIRE_PATH + 64];
+    snprintf(path, sizeof path, "%s/" WIRE_COMMON, dir);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    void *at = fd < 0 ? MAP_FAILED : mmap(NULL, sizeof *common, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (fd >= 0)
+        close(fd);
+    common = at == MAP_FAILED ? NULL : at;
+    return common != NULL;
+}
+
 void record_file_start(void) {
     const char *d = getenv(WIRE_ENV_DIR);
     if (!d || strlen(d) >= sizeof dir)
@@ -122,7 +134,8 @@ void record_file_start(void) {
     if (slots_wanted < WIRE_SLOTS_MIN || slots_wanted > WIRE_SLOTS_MAX)
         slots_wanted = WIRE_SLOTS_MAX;
     void *page = mmap(NULL, sizeof *record_live, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (page == MAP_FAILED || madvise(page, sizeof *record_live, MADV_WIPEONFORK) != 0 || !file_open(NULL))
+    if (page == MAP_FAILED || madvise(page, sizeof *record_live, MADV_WIPEONFORK) != 0 || !common_open() ||
+        !file_open(NULL))
         return;
     record_live = page;
     record_live->generation = generations = 1;
@@ -141,7 +154,7 @@ static void file_refork(void) {
         size_t size = wire_file_bytes(before->slots);
         if (!file_open(before)) {
             off = 1;
-            atomic_fetch_add_explicit(&before->unrecorded, 1, memory_order_relaxed);
+            atomic_fetch_add_explicit(&common->unrecorded, 1, memory_order_relaxed);
         }
         munmap(before, size);
         record_live->generation = ++generations;

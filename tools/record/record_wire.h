@@ -7,6 +7,8 @@
  *   | wire_head | wire_large[8192] | slot 0 | slot 1 | ...        slot = wire_slot header, then words of 8 bytes, zero = end
  *   +-----------+------------------+--------+--------+-----
  *
+ * One more file, WIRE_COMMON, is for what no single image's file can keep: an image may have ended, and its file be gone.
+ *
  * A slot belongs to one thread; (thread, seq) orders the slots of a thread, and a thread's words are in its order.
  *
  * Time. Reading the clock costs more than all else together, so an event has the stamp of the last WIRE_TIME word before it: not later
@@ -85,6 +87,12 @@ struct wire_large {
     _Atomic uint64_t pages;
 };
 
+/* Of the whole recording; the parent makes it, each image maps it, forked children inherit it. */
+#define WIRE_COMMON ".common"
+struct wire_common {
+    _Atomic uint32_t unrecorded; /* forked children that could not make a file of their own */
+};
+
 struct wire_head {
     uint64_t magic;
     uint32_t pid, ppid;
@@ -98,9 +106,8 @@ struct wire_head {
     _Atomic uint32_t threads; /* serial numbers given out */
     _Atomic uint32_t ready;   /* the fields above are filled in */
     _Atomic uint32_t parent_gone;
-    _Atomic uint32_t recorder;   /* its PID, once it has seen this file */
-    _Atomic uint32_t looks;      /* how often it came by */
-    _Atomic uint32_t unrecorded; /* forked children that could not make a file of their own */
+    _Atomic uint32_t recorder; /* its PID, once it has seen this file */
+    _Atomic uint32_t looks;    /* how often it came by */
     _Atomic uint32_t narrow; /* the scratch folder is nearly full: only the first WIRE_SLOTS_MIN slots may be claimed */
     _Atomic uint32_t state[WIRE_SLOTS_MAX];
     char exe[WIRE_PATH];
