@@ -105,7 +105,21 @@ static int threads(void) {
     return (int)st.st_nlink - 2;
 }
 
-/* Misses, so that chunks are asked for: while nobody else allocates, what is in use rises when the worker prepares one. */
+/* What is in use rises while nobody else allocates, within the worker's longest sleep and some. It may fall before, by what the worker sorts out. */
+static bool rises(void) {
+    size_t least = in_use();
+    for (int i = 0; i < 20; i++) {
+        usleep(5000);
+        size_t now = in_use();
+        if (now > least) {
+            return true;
+        }
+        least = now;
+    }
+    return false;
+}
+
+/* Misses, so that chunks are asked for, of which the worker prepares one. */
 static bool prepared(void) {
     static void *block[MANY];
     int n = 0;
@@ -114,9 +128,7 @@ static bool prepared(void) {
         for (int i = 0; i < MANY / 40; i++) {
             block[n++] = malloc(64);
         }
-        size_t before = in_use();
-        usleep(20000);
-        rose = in_use() > before;
+        rose = rises();
     }
     while (n) {
         free(block[--n]);
