@@ -6,6 +6,7 @@
 #include "base/atomic.h"
 #include "base/bits.h"
 #include "cold/decay.h"
+#include "cold/heap.h"
 #include "cold/huge.h"
 #include "cold/slab_list.h"
 #include "cold/span.h"
@@ -16,16 +17,19 @@
 #include "os/os.h"
 
 enum { EPOCH_SHIFT = 4, TICK_EPOCHS = 4, TICK_MOST = 16 };
-enum { TRADE_MIN = 1 << 20, TRADE_SHARE = 20, TRADE_LUMP = 64 };
+enum { TRADE_MIN = 256 << 10, TRADE_SHARE = 20, TRADE_LUMP = 64 };
 /* A tick's bounds for each 16 ms since the last one, at most for TICK_MOST of them: 8 MiB of spans, pages of so many slabs. Each costs
  * up to a millisecond. And a look at 256 MiB of heap. */
 enum { TICK_UNITS = (8 << 20) >> HAK_UNIT_SHIFT, TICK_SLABS = 32, TICK_LOOKS = 4096 };
 enum { COLLAPSE_MIN = (4 << 20) >> HAK_UNIT_SHIFT };
 
-static uint32_t clock_now;  /* atomic */
-static uint32_t last_purge; /* atomic */
-static uint32_t window;     /* atomic: start of the present window of demand */
-static uint32_t cursor;     /* atomic: where the next tick's walk goes on */
+static uint32_t clock_now;    /* atomic */
+static uint32_t last_purge;   /* atomic */
+static uint32_t window;       /* atomic: start of the present window of demand */
+static uint32_t cursor;       /* atomic: where the next tick's walk goes on */
+static uint32_t trade_cursor; /* atomic: and the next trade's */
+static size_t purged;         /* atomic: sum of heap.purged_bytes */
+static size_t high;           /* atomic: most that was resident in the present window of demand */
 
 uint32_t purge_epoch(void) { return hak_load_rlx(&clock_now); }
 
@@ -55,15 +59,12 @@ HAK_RACY size_t purge_idle_bytes(const struct heap *h) {
     return idle <= h->slab_bytes ? idle : 0;
 }
 
-size_t purge_trade_due(struct heap *h) {
-    size_t due = h->grown_bytes;
-    if (HAK_LIKELY(due < TRADE_MIN || due < h->slab_bytes / TRADE_LUMP)) {
-        return 0;
-    }
-    size_t idle = purge_idle_bytes(h);
-    h->grown_bytes = 0;
-    return idle >= TRADE_MIN && idle * TRADE_SHARE >= h->slab_bytes ? due : 0;
-}
+HAK_RACY static bool idles(const struct heap *h) { return purge_idle_bytes(h) * TRADE_SHARE >= h->slab_bytes; }
+
+void purge_count(ptrdiff_t bytes) { hak_add_rlx(&purged, (size_t)bytes); }
+
+/* Roughly: spans, less the pages of slabs that were given back. Not the huge blocks, which come and go. */
+static size_t resident(void) { return ((span_used() + span_dirty()) << HAK_UNIT_SHIFT) - hak_load_rlx(&purged); }
 
 /* A slab that is fuller than half is refilled before the others: its pages would soon be touched again. One that was looked at has none to give. */
 HAK_RACY static bool worth_trading(uint32_t u) {
@@ -71,17 +72,34 @@ HAK_RACY static bool worth_trading(uint32_t u) {
     return b != SLAB_UNLISTED && b >= SLAB_HALF_FREE && slab_at(u)->epoch != 0;
 }
 
-void purge_trade_pages(struct heap *h, size_t bytes) {
+/* The heap of a slab that may have pages to trade; 0: it has none, or the heap has few. */
+static struct heap *trading(uint32_t u) {
+    uint32_t word = hak_load_rlx(&hak_arena.map[u]);
+    struct heap *h = word && (word & 0xff) < HAK_CLASSES && worth_trading(u) ? heap_by_id(word >> 8) : 0;
+    return h && idles(h) ? h : 0;
+}
+
+static size_t trade_slabs(size_t due) {
     size_t limit = hak_load_rlx(&hak_arena.limit), done = 0;
-    uint32_t u = hak_load_rlx(&h->trade_unit);
-    for (size_t look = 0; look < limit && done < bytes; look++) {
+    uint32_t u = hak_load_rlx(&trade_cursor);
+    for (size_t look = 0; look < limit && done < due; look++) {
         u = u + 1 < limit ? u + 1 : 1;
-        uint32_t word = hak_load_rlx(&hak_arena.map[u]);
-        if (word >> 8 == h->id && (word & 0xff) < HAK_CLASSES && worth_trading(u)) {
-            done += decay_slab(h, u);
-        }
+        struct heap *h = trading(u);
+        done += h ? decay_slab(h, u) : 0;
     }
-    hak_store_rlx(&h->trade_unit, u);
+    hak_store_rlx(&trade_cursor, u);
+    return done;
+}
+
+/* Only above what was resident already: below it, what is given back would be faulted in again, and the peak stays what it was. */
+void purge_trade_pages(void) {
+    size_t now = resident(), most = hak_load_rlx(&high), due = now - most;
+    if (HAK_LIKELY(now <= most || due < TRADE_MIN || due < most / TRADE_LUMP)) {
+        return;
+    }
+    hak_store_rlx(&high, now);
+    size_t done = trade_slabs(due);
+    hak_store_rlx(&high, now - hak_min(done, due));
 }
 
 void purge_trade(uint32_t units) {
@@ -104,6 +122,7 @@ static uint32_t old_before(uint32_t now) {
     uint32_t passed = now - start;
     if (passed > decay && hak_cas_ar(&window, &start, now)) { /* ar: one thread a window */
         span_next_window();
+        hak_store_rlx(&high, resident());
         if (passed / 2 >= decay) { /* the program was silent: there is no demand of late */
             span_next_window();
         }

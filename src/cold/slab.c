@@ -26,13 +26,11 @@ static void set_map(uint32_t u, unsigned units, uint32_t word) {
     }
 }
 
-/* Heap lock held. zeroed: nobody has touched the span. A span that was a slab before may lack pages: its purged bits are left from then. */
-static void slab_install(struct heap *h, unsigned cls, uint32_t u, bool zeroed) {
+/* Heap lock held. */
+static void slab_install(struct heap *h, unsigned cls, uint32_t u) {
     const struct size_class *k = &hak_class[cls];
-    size_t absent = 0;
     for (uint8_t i = 0; i < k->units; i++) {
         *slab_at(u + i) = (struct slab){.cls = (uint8_t)cls, .bucket = SLAB_UNLISTED, .head_off = i};
-        absent += zeroed ? HAK_UNIT : (size_t)hak_popcount32(*purged_at(u + i)) * SLAB_PAGE;
         *purged_at(u + i) = 0;
     }
     struct slab *s = slab_at(u);
@@ -45,7 +43,6 @@ static void slab_install(struct heap *h, unsigned cls, uint32_t u, bool zeroed) 
     slab_count(h, cls, 1);
     h->free_bytes += (size_t)k->nobj * k->size;
     h->fresh_bytes += (size_t)k->nobj * k->size;
-    h->grown_bytes += absent;
 }
 
 /* A wholly free current slab starts over as a bump range. */
@@ -63,9 +60,9 @@ static void slab_uninstall(struct heap *h, uint32_t u) {
     size_t size = hak_class[s->cls].size;
     set_map(u, s->units, 0);
     slab_disown(h, u);
-    for (unsigned i = 0; i < s->units; i++) {
-        h->purged_bytes -= (size_t)hak_popcount32(*purged_at(u + i)) * SLAB_PAGE;
-    }
+    size_t gone = slab_purged(u);
+    h->purged_bytes -= gone;
+    purge_count(-(ptrdiff_t)gone);
     h->slab_bytes -= (size_t)s->units << HAK_UNIT_SHIFT;
     slab_count(h, s->cls, -1);
     h->free_bytes -= s->avail * size;
@@ -75,17 +72,17 @@ static void slab_uninstall(struct heap *h, uint32_t u) {
 
 /* Pages of blocks v[0..n), which are being handed out, will be touched. */
 static void touch_purged(struct heap *h, uint32_t u, const uintptr_t *v, unsigned n) {
-    size_t size = hak_class[slab_at(u)->cls].size;
+    size_t size = hak_class[slab_at(u)->cls].size, back = 0;
     for (unsigned i = 0; i < n; i++) {
         size_t off = v[i] - (uintptr_t)unit_address(u);
         for (size_t page = off / SLAB_PAGE; page <= (off + size - 1) / SLAB_PAGE; page++) {
             uint16_t *word = purged_at(u + page / 16), bit = (uint16_t)(1u << page % 16);
-            size_t back = *word & bit ? SLAB_PAGE : 0;
+            back += *word & bit ? SLAB_PAGE : 0;
             *word = (uint16_t)(*word & ~bit);
-            h->purged_bytes -= back;
-            h->grown_bytes += back;
         }
     }
+    h->purged_bytes -= back;
+    purge_count(-(ptrdiff_t)back);
 }
 
 /* Whether a page of the bytes [off, off + size) of the slab was given back. */
@@ -241,7 +238,7 @@ static bool slab_new(struct heap *h, unsigned cls) {
         return false;
     }
     hak_lock_take(&h->lock);
-    slab_install(h, cls, u, zeroed);
+    slab_install(h, cls, u);
     uint32_t old = h->current[cls];
     h->current[cls] = u;
     struct slab_released r;
@@ -266,11 +263,8 @@ unsigned slab_take(struct heap *h, unsigned cls, uintptr_t *out, unsigned want) 
     for (;;) {
         hak_lock_take(&h->lock);
         unsigned n = take_locked(h, cls, out + want, want);
-        size_t trade = purge_trade_due(h);
         hak_lock_drop(&h->lock);
-        if (HAK_UNLIKELY(trade)) {
-            purge_trade_pages(h, trade);
-        }
+        purge_trade_pages();
         if (n) {
             if (n < want) {
                 memmove(out, out + want - n, n * sizeof *out);

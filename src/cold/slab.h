@@ -34,7 +34,8 @@ HAK_HIDDEN bool slab_block_free(uint32_t u, const void *p);
 struct slab_claim {
     uint32_t unit, npages;
     uint64_t blocks[SLAB_WORDS];
-    uint64_t pages[2];
+    uint64_t pages[2],
+        gone[2]; /* to give back; given back before: not said of blocks that are claimed, for fork may lose those in its child */
 };
 HAK_HIDDEN bool slab_claim_pages(struct heap *h, uint32_t unit, struct slab_claim *out);
 HAK_HIDDEN void slab_unclaim(const struct slab_claim *c, bool purged);

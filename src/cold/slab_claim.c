@@ -23,18 +23,25 @@ static unsigned next_bit(const uint64_t *bits, unsigned from, unsigned end, uint
 
 static bool page_purged(uint32_t unit, unsigned page) { return *purged_at(unit + page / 16) >> (page % 16) & 1; }
 
-/* The whole OS pages in bytes [from, to) that are not purged yet, as bits of 4 KiB pages. */
+/* The whole OS pages in bytes [from, to), as bits of 4 KiB pages. Returns how many are not purged yet; none: nothing is added. */
 static unsigned add_pages(struct slab_claim *c, size_t from, size_t to) {
     size_t os = os_page_size();
     unsigned first = (unsigned)(hak_align_up(from, os) / SLAB_PAGE),
              last = (unsigned)(hak_align_down(to, os) / SLAB_PAGE), n = 0;
     for (unsigned i = first; i < last; i++) {
-        if (!page_purged(c->unit, i)) {
-            c->pages[i / 64] |= UINT64_C(1) << (i % 64);
-            n++;
-        }
+        n += !page_purged(c->unit, i);
+    }
+    for (unsigned i = first; n && i < last; i++) {
+        uint64_t *to_give = page_purged(c->unit, i) ? c->gone : c->pages;
+        to_give[i / 64] |= UINT64_C(1) << (i % 64);
     }
     return n;
+}
+
+static uint16_t of_unit(const uint64_t *pages, unsigned i) { return (uint16_t)(pages[i / 4] >> (i % 4 * 16)); }
+
+static size_t bytes_of(const uint64_t *pages) {
+    return (size_t)(hak_popcount64(pages[0]) + hak_popcount64(pages[1])) * SLAB_PAGE;
 }
 
 static void move_bits(uint64_t *to, uint64_t *from, unsigned a, unsigned b) {
@@ -79,6 +86,11 @@ bool slab_claim_pages(struct heap *h, uint32_t unit, struct slab_claim *out) {
         struct slab *s = slab_at(unit);
         spend_bump(h, s, slab_bits(unit));
         unsigned n = claim_runs(out, s, slab_bits(unit));
+        for (unsigned i = 0; i < s->units; i++) {
+            *purged_at(unit + i) &= (uint16_t)~of_unit(out->gone, i);
+        }
+        h->purged_bytes -= bytes_of(out->gone);
+        purge_count(-(ptrdiff_t)bytes_of(out->gone));
         s->avail = (uint16_t)(s->avail - n);
         h->free_bytes -= (size_t)n * hak_class[s->cls].size;
         slab_relist(h, unit);
@@ -114,10 +126,12 @@ void slab_unclaim(const struct slab_claim *c, bool purged) {
             n += hak_popcount64(c->blocks[w]);
         }
     }
-    for (unsigned i = 0; purged && i < s->units; i++) {
-        *purged_at(c->unit + i) |= (uint16_t)(c->pages[i / 4] >> (i % 4 * 16));
+    for (unsigned i = 0; i < s->units; i++) {
+        *purged_at(c->unit + i) |= (uint16_t)(of_unit(c->gone, i) | (purged ? of_unit(c->pages, i) : 0));
     }
-    h->purged_bytes += purged ? (size_t)c->npages * SLAB_PAGE : 0;
+    size_t gone = bytes_of(c->gone) + (purged ? bytes_of(c->pages) : 0);
+    h->purged_bytes += gone;
+    purge_count((ptrdiff_t)gone);
     s->avail = (uint16_t)(s->avail + n);
     h->free_bytes += (size_t)n * hak_class[s->cls].size;
     release = s->avail == s->nobj && h->current[s->cls] != c->unit;

@@ -31,14 +31,20 @@ HAK_INLINE unsigned bucket_of(const struct slab *s) {
     return halvings < SLAB_LEAN - 2 ? halvings + 1 : SLAB_LEAN - 1;
 }
 
+/* Bytes of the slab's pages that were given back and not handed out since. */
+HAK_INLINE size_t slab_purged(uint32_t u) {
+    size_t pages = 0;
+    for (unsigned i = 0; i < slab_at(u)->units; i++) {
+        pages += hak_popcount32(*purged_at(u + i));
+    }
+    return pages * SLAB_PAGE;
+}
+
 /* Blocks of avail that lie on pages which were given back: about, for those across the edges of such pages may be one more or less a run. */
 HAK_INLINE unsigned slab_absent(uint32_t u) {
     const struct slab *s = slab_at(u);
-    size_t pages = 0;
-    for (unsigned i = 0; i < s->units; i++) {
-        pages += hak_popcount32(*purged_at(u + i));
-    }
-    return HAK_LIKELY(pages == 0) ? 0 : (unsigned)hak_min(pages * SLAB_PAGE / hak_class[s->cls].size, s->avail);
+    size_t gone = slab_purged(u);
+    return HAK_LIKELY(gone == 0) ? 0 : (unsigned)hak_min(gone / hak_class[s->cls].size, s->avail);
 }
 
 /* The list for a slab that is not its heap's current one, and the avail at which that must be asked again. Slabs whose free blocks would cost a

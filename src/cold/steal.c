@@ -36,15 +36,12 @@ HAK_RACY static bool promising(const struct heap *v, unsigned cls) {
 
 static void count_bytes(struct heap *h, uint32_t u, size_t sign) {
     const struct slab *s = slab_at(u);
-    size_t size = hak_class[s->cls].size, purged = 0;
-    for (unsigned i = 0; i < s->units; i++) {
-        purged += (size_t)hak_popcount32(*purged_at(u + i)) * SLAB_PAGE;
-    }
+    size_t size = hak_class[s->cls].size;
     h->slab_bytes += sign * ((size_t)s->units << HAK_UNIT_SHIFT);
     slab_count(h, s->cls, (int)sign);
     h->free_bytes += sign * (s->avail * size);
     h->fresh_bytes += sign * ((size_t)(s->nobj - s->bump) * size);
-    h->purged_bytes += sign * purged;
+    h->purged_bytes += sign * slab_purged(u);
 }
 
 /* Both locks held. */

@@ -48,10 +48,8 @@ struct heap {
     uint32_t large;                           /* lock: heap   and all its large blocks */
     size_t free_bytes;                        /* lock: heap   in bitmaps and bump ranges */
     size_t slab_bytes;                        /* lock: heap   in slabs */
-    size_t fresh_bytes;  /* lock: heap   in bump ranges, part of free_bytes: mostly never touched */
-    size_t purged_bytes; /* lock: heap   pages of slabs that were given back and not handed out since */
-    size_t grown_bytes;  /* lock: heap   untouched or purged memory that was taken into use since the last trade */
-    uint32_t trade_unit; /* atomic: where the last trade stopped looking */
+    size_t fresh_bytes;               /* lock: heap   in bump ranges, part of free_bytes: mostly never touched */
+    size_t purged_bytes;              /* lock: heap   pages of slabs that were given back and not handed out since */
     uint16_t nchunks[HAK_CLASSES];    /* owner: chunks of the magazine */
     uint16_t max_chunks[HAK_CLASSES]; /* owner: its budget */
     uint8_t batch_shift[HAK_CLASSES]; /* owner: how often the batch was doubled */
@@ -73,8 +71,6 @@ struct heap {
     /* What follows most threads never touch. */
     uint32_t lean
         [HAK_CLASSES]; /* lock: heap   slabs whose free blocks lie on pages that were given back: bucket SLAB_LEAN */
-    uintptr_t *parked
-        [HAK_CLASSES]; /* atomic: tops of magazines that wait beside the cache; whoever exchanges one for NULL has it */
     void *deferred[HEAP_DEFERRED];   /* frees of signal handlers that met the cold path */
     struct outbox out[HAK_OUTBOXES]; /* owner */
 };

@@ -103,6 +103,38 @@ static void collapse(void **state) {
     unit_verify();
 }
 
+/* The process grows above what was resident, by slabs or by large blocks: as much goes of the pages that lie idle between live blocks. What grows
+ * into memory that was there already takes nothing. */
+static void growth_is_paid_for(void **state) {
+    (void)state;
+    static void *large[64];
+    purge_all(0);
+    os_fault_advance(25000);
+    purge_tick(); /* what was resident so far is forgotten */
+    fill_and_free(50);
+    size_t purged = os_fault_purged(), used = 0;
+    for (int i = 0; i < 16; i++) { /* idle, and new */
+        large[i] = malloc(HAK_SUPER / 2);
+        used += HAK_SUPER / 2;
+    }
+    size_t paid = os_fault_purged() - purged;
+    assert_true(paid >= used / 2 && paid <= used + HAK_SUPER);
+    for (int i = 0; i < 16; i++) {
+        free(large[i]);
+    }
+    purged = os_fault_purged();
+    for (int i = 0; i < 16; i++) {
+        large[i] = malloc(HAK_SUPER / 2);
+    }
+    assert_int_equal(os_fault_purged(), purged);
+    for (int i = 0; i < 16; i++) {
+        free(large[i]);
+    }
+    unit_verify();
+    free_rest();
+    purge_all(0);
+}
+
 static void all_at_once(void **state) {
     (void)state;
     fill_and_free(0);
@@ -331,6 +363,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(decay),
                                        cmocka_unit_test(wrap),
                                        cmocka_unit_test(collapse),
+                                       cmocka_unit_test(growth_is_paid_for),
                                        cmocka_unit_test(all_at_once),
                                        cmocka_unit_test(keep),
                                        cmocka_unit_test(pages_of_partial_slabs),
