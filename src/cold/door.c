@@ -4,7 +4,6 @@
  * Test       stress/signals, misuse/ */
 #include "cold/door.h"
 #include "base/atomic.h"
-#include "base/bits.h"
 #include "base/print.h"
 #include "cold/emergency.h"
 #include "cold/foreign.h"
@@ -138,7 +137,7 @@ void *door_malloc(size_t n, size_t cls) {
         if (HAK_UNLIKELY(h->new_slab)) {
             h->new_slab = false;
             learn_see(t, n, (unsigned)cls);
-            magazine_grown(t, h, (unsigned)cls, hak_class[cls].units);
+            magazine_grown(t, h, (unsigned)cls);
         }
     }
     bool zeroed;
@@ -150,12 +149,6 @@ void *door_malloc(size_t n, size_t cls) {
     }
     leave(t, h);
     return p;
-}
-
-/* What grows by large blocks is paid for by what lies idle in slabs. */
-static void large_grew(struct thread_cache *t, struct heap *h, size_t n) {
-    magazine_grown(t, h, HAK_CLASSES, (unsigned)(hak_min(n, HAK_HUGE_MIN) >> HAK_UNIT_SHIFT));
-    purge_trade_pages();
 }
 
 void *door_large(size_t n, size_t align, bool *zeroed) {
@@ -175,8 +168,8 @@ void *door_large(size_t n, size_t align, bool *zeroed) {
         purge_all(0);
         p = large_alloc(n, align, 0, zeroed);
     }
-    if (p && *zeroed && h) {
-        large_grew(t, h, n);
+    if (p && *zeroed) {
+        purge_trade_large();
     }
     purge_tick();
     t->busy--;

@@ -251,8 +251,8 @@ void magazine_shrink(struct thread_cache *t, struct heap *h) {
 /* Without the lock. */
 HAK_RACY static size_t heap_units(const struct heap *h) { return h->slab_bytes / HAK_UNIT; }
 
-void magazine_grown(struct thread_cache *t, struct heap *h, unsigned cls, unsigned units) {
-    h->grown_units += units;
+void magazine_grown(struct thread_cache *t, struct heap *h, unsigned cls) {
+    h->grown_units += hak_class[cls].units;
     if (h->grown_units < GROWN_MIN || h->grown_units < heap_units(h) / GROWN_SHARE) {
         return;
     }

@@ -28,9 +28,9 @@ HAK_HIDDEN void magazine_settle_class(struct thread_cache *t, struct heap *h, un
 HAK_HIDDEN void magazine_settle_all(struct thread_cache *t, struct heap *h);
 /* Idle shrink: a class that was not refilled since the last call keeps one refill. */
 HAK_HIDDEN void magazine_shrink(struct thread_cache *t, struct heap *h);
-/* The process took units of untouched memory, or the heap a slab of them, for class cls (HAK_CLASSES: for none). When it grew by a 32nd, classes that were not refilled since it last did give back what they cache, but
+/* The heap took a slab for class cls. When it grew by a 32nd, classes that were not refilled since it last did give back what they cache, but
  * for one refill: what lies there may be what the others lack. */
-HAK_HIDDEN void magazine_grown(struct thread_cache *t, struct heap *h, unsigned cls, unsigned units);
+HAK_HIDDEN void magazine_grown(struct thread_cache *t, struct heap *h, unsigned cls);
 /* Blocks that wait in the magazine of a class. Any thread: a racing owner makes it a chunk wrong at most. */
 HAK_HIDDEN size_t magazine_count(const struct thread_cache *t, const struct heap *h, unsigned cls);
 

@@ -17,7 +17,7 @@
 #include "os/os.h"
 
 enum { EPOCH_SHIFT = 4, TICK_EPOCHS = 4, TICK_MOST = 16 };
-enum { TRADE_MIN = 256 << 10, TRADE_SHARE = 20, TRADE_LUMP = 64 };
+enum { TRADE_MIN = 1 << 20, TRADE_MIN_LARGE = 256 << 10, TRADE_SHARE = 20, TRADE_LUMP = 64 };
 /* A tick's bounds for each 16 ms since the last one, at most for TICK_MOST of them: 8 MiB of spans, pages of so many slabs. Each costs
  * up to a millisecond. And a look at 256 MiB of heap. */
 enum { TICK_UNITS = (8 << 20) >> HAK_UNIT_SHIFT, TICK_SLABS = 32, TICK_LOOKS = 4096 };
@@ -59,9 +59,24 @@ HAK_RACY size_t purge_idle_bytes(const struct heap *h) {
     return idle <= h->slab_bytes ? idle : 0;
 }
 
-HAK_RACY static bool idles(const struct heap *h) { return purge_idle_bytes(h) * TRADE_SHARE >= h->slab_bytes; }
+size_t purge_trade_due(struct heap *h) {
+    size_t due = h->grown_bytes;
+    if (HAK_LIKELY(due < TRADE_MIN || due < h->slab_bytes / TRADE_LUMP)) {
+        return 0;
+    }
+    size_t idle = purge_idle_bytes(h);
+    h->grown_bytes = 0;
+    return idle >= TRADE_MIN && idle * TRADE_SHARE >= h->slab_bytes ? due : 0;
+}
 
 void purge_count(ptrdiff_t bytes) { hak_add_rlx(&purged, (size_t)bytes); }
+
+void purge_missed(size_t bytes) {
+    if (bytes) {
+        hak_sub_rlx(&purged, bytes);
+        hak_add_rlx(&high, bytes);
+    }
+}
 
 /* Roughly: spans, less the pages of slabs that were given back. Not the huge blocks, which come and go. */
 static size_t resident(void) { return ((span_used() + span_dirty()) << HAK_UNIT_SHIFT) - hak_load_rlx(&purged); }
@@ -72,33 +87,30 @@ HAK_RACY static bool worth_trading(uint32_t u) {
     return b != SLAB_UNLISTED && b >= SLAB_HALF_FREE && slab_at(u)->epoch != 0;
 }
 
-/* The heap of a slab that may have pages to trade; 0: it has none, or the heap has few. */
-static struct heap *trading(uint32_t u) {
-    uint32_t word = hak_load_rlx(&hak_arena.map[u]);
-    struct heap *h = word && (word & 0xff) < HAK_CLASSES && worth_trading(u) ? heap_by_id(word >> 8) : 0;
-    return h && idles(h) ? h : 0;
-}
-
-static size_t trade_slabs(size_t due) {
+static size_t trade_with(const struct heap *only, uint32_t *cursor_at, size_t due) {
     size_t limit = hak_load_rlx(&hak_arena.limit), done = 0;
-    uint32_t u = hak_load_rlx(&trade_cursor);
+    uint32_t u = hak_load_rlx(cursor_at);
     for (size_t look = 0; look < limit && done < due; look++) {
         u = u + 1 < limit ? u + 1 : 1;
-        struct heap *h = trading(u);
-        done += h ? decay_slab(h, u) : 0;
+        uint32_t word = hak_load_rlx(&hak_arena.map[u]);
+        if (word && (word & 0xff) < HAK_CLASSES && (!only || word >> 8 == only->id) && worth_trading(u)) {
+            done += decay_slab(heap_by_id(word >> 8), u);
+        }
     }
-    hak_store_rlx(&trade_cursor, u);
+    hak_store_rlx(cursor_at, u);
     return done;
 }
 
+void purge_trade_pages(struct heap *h, size_t bytes) { trade_with(h, &h->trade_unit, bytes); }
+
 /* Only above what was resident already: below it, what is given back would be faulted in again, and the peak stays what it was. */
-void purge_trade_pages(void) {
+void purge_trade_large(void) {
     size_t now = resident(), most = hak_load_rlx(&high), due = now - most;
-    if (HAK_LIKELY(now <= most || due < TRADE_MIN || due < most / TRADE_LUMP)) {
+    if (now <= most || due < TRADE_MIN_LARGE || due < most / TRADE_LUMP) {
         return;
     }
     hak_store_rlx(&high, now);
-    size_t done = trade_slabs(due);
+    size_t done = trade_with(0, &trade_cursor, due);
     hak_store_rlx(&high, now - hak_min(done, due));
 }
 

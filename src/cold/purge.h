@@ -21,8 +21,16 @@ HAK_HIDDEN size_t purge_pass(void);
 HAK_HIDDEN void purge_trade(uint32_t units);
 /* Pages of slabs were given back, or taken into use again. Any thread. */
 HAK_HIDDEN void purge_count(ptrdiff_t bytes);
-/* When memory has grown by a lump: gives back about as much of idle pages of all heaps' slabs, where they are more than a twentieth. No lock held. */
-HAK_HIDDEN void purge_trade_pages(void);
+/* Pages of slabs that were given back are taken into use again: they were needed, and nothing is given back for them. */
+HAK_HIDDEN void purge_missed(size_t bytes);
+/* How many bytes to trade: 0, or what the heap grew by since the last trade when more than a twentieth of it is touched pages without a live
+ * block. Under its lock. */
+HAK_HIDDEN size_t purge_trade_due(struct heap *h);
+/* Gives back about bytes of idle pages of the heap's slabs. No lock held. */
+HAK_HIDDEN void purge_trade_pages(struct heap *h, size_t bytes);
+/* A large block took new memory. What was taken into use since the last time, above what was resident in this window of demand, is paid for: gives
+ * back about as much of the idle pages of all heaps' slabs. No lock held. */
+HAK_HIDDEN void purge_trade_large(void);
 /* Purges free spans and free pages of partial slabs, but keep bytes; returns the bytes given back. Gives up the reservation under an RLIMIT_AS
  * that came after start. Any thread, no lock held. */
 HAK_HIDDEN size_t purge_all(size_t keep);

@@ -26,11 +26,13 @@ static void set_map(uint32_t u, unsigned units, uint32_t word) {
     }
 }
 
-/* Heap lock held. */
-static void slab_install(struct heap *h, unsigned cls, uint32_t u) {
+/* Heap lock held. zeroed: nobody has touched the span. A span that was a slab before may lack pages: its purged bits are left from then. */
+static void slab_install(struct heap *h, unsigned cls, uint32_t u, bool zeroed) {
     const struct size_class *k = &hak_class[cls];
+    size_t absent = 0;
     for (uint8_t i = 0; i < k->units; i++) {
         *slab_at(u + i) = (struct slab){.cls = (uint8_t)cls, .bucket = SLAB_UNLISTED, .head_off = i};
+        absent += zeroed ? HAK_UNIT : (size_t)hak_popcount32(*purged_at(u + i)) * SLAB_PAGE;
         *purged_at(u + i) = 0;
     }
     struct slab *s = slab_at(u);
@@ -43,6 +45,7 @@ static void slab_install(struct heap *h, unsigned cls, uint32_t u) {
     slab_count(h, cls, 1);
     h->free_bytes += (size_t)k->nobj * k->size;
     h->fresh_bytes += (size_t)k->nobj * k->size;
+    h->grown_bytes += absent;
 }
 
 /* A wholly free current slab starts over as a bump range. */
@@ -82,7 +85,8 @@ static void touch_purged(struct heap *h, uint32_t u, const uintptr_t *v, unsigne
         }
     }
     h->purged_bytes -= back;
-    purge_count(-(ptrdiff_t)back);
+    h->grown_bytes += back;
+    purge_missed(back);
 }
 
 /* Whether a page of the bytes [off, off + size) of the slab was given back. */
@@ -238,7 +242,7 @@ static bool slab_new(struct heap *h, unsigned cls) {
         return false;
     }
     hak_lock_take(&h->lock);
-    slab_install(h, cls, u);
+    slab_install(h, cls, u, zeroed);
     uint32_t old = h->current[cls];
     h->current[cls] = u;
     struct slab_released r;
@@ -263,8 +267,11 @@ unsigned slab_take(struct heap *h, unsigned cls, uintptr_t *out, unsigned want) 
     for (;;) {
         hak_lock_take(&h->lock);
         unsigned n = take_locked(h, cls, out + want, want);
+        size_t trade = purge_trade_due(h);
         hak_lock_drop(&h->lock);
-        purge_trade_pages();
+        if (HAK_UNLIKELY(trade)) {
+            purge_trade_pages(h, trade);
+        }
         if (n) {
             if (n < want) {
                 memmove(out, out + want - n, n * sizeof *out);

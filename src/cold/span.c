@@ -18,8 +18,8 @@
 enum { LISTS = HAK_SUPER_UNITS + 1, S = HAK_SUPER_UNITS };
 enum { SHED_TRIES = 100 }; /* milliseconds */
 enum {
-    TRADE_MIN = 4,
-    TRADE_SHARE = 96,
+    TRADE_MIN = 8,
+    TRADE_SHARE = 32,
     TRADE_SHARE_LARGE = 4,
     TRADE_SHARE_HUGE = 16
 }; /* units; parts of what is used */

@@ -48,8 +48,10 @@ struct heap {
     uint32_t large;                           /* lock: heap   and all its large blocks */
     size_t free_bytes;                        /* lock: heap   in bitmaps and bump ranges */
     size_t slab_bytes;                        /* lock: heap   in slabs */
-    size_t fresh_bytes;               /* lock: heap   in bump ranges, part of free_bytes: mostly never touched */
-    size_t purged_bytes;              /* lock: heap   pages of slabs that were given back and not handed out since */
+    size_t fresh_bytes;  /* lock: heap   in bump ranges, part of free_bytes: mostly never touched */
+    size_t purged_bytes; /* lock: heap   pages of slabs that were given back and not handed out since */
+    size_t grown_bytes;  /* lock: heap   untouched or purged memory that was taken into use since the last trade */
+    uint32_t trade_unit; /* atomic: where the last trade stopped looking */
     uint16_t nchunks[HAK_CLASSES];    /* owner: chunks of the magazine */
     uint16_t max_chunks[HAK_CLASSES]; /* owner: its budget */
     uint8_t batch_shift[HAK_CLASSES]; /* owner: how often the batch was doubled */

@@ -237,7 +237,7 @@ static void growth(void **state) {
     size_t count = magazine_count(cache, heap, 40);
     assert_true(count > hak_class[40].batch);
     for (unsigned i = 0; i < 64 && magazine_count(cache, heap, 40) == count; i++) {
-        magazine_grown(cache, heap, 7, 1);
+        magazine_grown(cache, heap, 7);
     }
     assert_int_equal(magazine_count(cache, heap, 40), hak_class[40].batch);
     unit_verify();
