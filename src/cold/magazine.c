@@ -6,6 +6,7 @@
  * Gate       HAKMEM_MAGAZINE_BYTES          Decision  docs/decisions/001, 003            Test  unit/magazine */
 #include "cold/magazine.h"
 #include "base/bits.h"
+#include "cold/heap.h"
 #include "cold/meta.h"
 #include "cold/remote.h"
 #include "cold/slab.h"
@@ -14,7 +15,15 @@
 
 #include <string.h>
 
-enum { MAX_SHIFT = 3, FIRST_CHUNKS = 2, MOST_CHUNKS = 16384, KEEP_SHARE = 8, ALL_CLASSES = 16, BATCH_SHARE = 4 };
+enum {
+    MAX_SHIFT = 3,
+    FIRST_CHUNKS = 2,
+    MOST_CHUNKS = 16384,
+    KEEP_SHARE = 8,
+    ALL_CLASSES = 16,
+    FULL_BUDGETS = 4,
+    BATCH_SHARE = 4
+};
 enum { GROWN_MIN = 8, GROWN_SHARE = 64, RAISE_MIN = 4 };
 
 static void *pop(struct thread_cache *t, unsigned cls) {
@@ -68,9 +77,11 @@ static size_t class_bytes(const struct heap *h, unsigned cls) {
     return (size_t)hak_load_rlx(&h->nslabs[cls]) * hak_class[cls].units * HAK_UNIT;
 }
 
-/* What all of a heap's magazines may hold together: an eighth of its memory, and at least what 16 classes may. */
+/* What all of a heap's magazines may hold together: an eighth of its memory, and at least what 16 classes may, as long as the threads are few. Many
+ * threads share what four may have: most of them sleep. */
 HAK_RACY static size_t heap_budget(const struct heap *h) {
-    return hak_max(h->slab_bytes / KEEP_SHARE, (size_t)hak_gates.magazine_bytes * ALL_CLASSES);
+    size_t heaps = hak_max(heap_count() - heap_idle_count(), FULL_BUDGETS);
+    return hak_max(h->slab_bytes / KEEP_SHARE, (size_t)hak_gates.magazine_bytes * ALL_CLASSES * FULL_BUDGETS / heaps);
 }
 
 /* Room for one more chunk. What others took is not counted as it happens. */

@@ -1,5 +1,6 @@
 /* magazine.c : chunks of a thread's magazines: refill, overflow, settle, idle shrink, count, refusals. */
 #include "cold/magazine.h"
+#include "cold/heap.h"
 #include "cold/meta.h"
 #include "cold/slab.h"
 #include "unit.h"
@@ -66,6 +67,41 @@ static void budget(void **state) {
     unit_verify();
     magazine_settle_all(cache, heap);
     unit_verify();
+}
+
+/* Bytes in all magazines after bursts of 24 classes, which make the budgets grow. */
+static size_t hoard(void) {
+    size_t held = 0;
+    for (unsigned i = 0; i < 24 * 8; i++) {
+        unsigned cls = 16 + i % 24, n = (1u << 20) / hak_class[cls].size;
+        for (unsigned k = 0; k < n; k++) {
+            block[k] = pop(cls);
+        }
+        while (n) {
+            magazine_push(cache, heap, block[--n], cls);
+        }
+    }
+    for (unsigned c = 0; c < HAK_CLASSES; c++) {
+        held += magazine_count(cache, heap, c) * hak_class[c].size;
+    }
+    magazine_settle_all(cache, heap);
+    unit_verify();
+    return held;
+}
+
+/* What one thread may keep, and what each of many: four times that, together. */
+static void many_threads_share(void **state) {
+    (void)state;
+    struct heap *other[128];
+    assert_true(hoard() > 8u << 20);
+    for (unsigned i = 0; i < COUNT(other); i++) {
+        assert_non_null(other[i] = heap_acquire(HEAP_THREAD));
+    }
+    assert_true(hoard() < 2u << 20);
+    for (unsigned i = 0; i < COUNT(other); i++) {
+        heap_release(other[i]);
+    }
+    assert_true(hoard() > 8u << 20);
 }
 
 /* A refill takes its first size until the class has memory of which more is a fourth, however often it misses. */
@@ -245,9 +281,15 @@ static void growth(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(growth),           cmocka_unit_test(refill_and_push),  cmocka_unit_test(budget),
-        cmocka_unit_test(batch_is_a_share), cmocka_unit_test(count_is_exact),   cmocka_unit_test(shrink),
-        cmocka_unit_test(refusals),         cmocka_unit_test(no_chunk_is_lost), cmocka_unit_test(chunks)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(growth),
+                                       cmocka_unit_test(refill_and_push),
+                                       cmocka_unit_test(budget),
+                                       cmocka_unit_test(batch_is_a_share),
+                                       cmocka_unit_test(many_threads_share),
+                                       cmocka_unit_test(count_is_exact),
+                                       cmocka_unit_test(shrink),
+                                       cmocka_unit_test(refusals),
+                                       cmocka_unit_test(no_chunk_is_lost),
+                                       cmocka_unit_test(chunks)};
     return cmocka_run_group_tests(tests, setup, 0);
 }
