@@ -16,6 +16,7 @@ static struct heap **leaves[LEAVES];            /* a leaf is there before count 
 static uint32_t count;                          /* atomic */
 static struct heap *idle[HEAP_FIRST_CLASS + 1]; /* lock: list; last in, first out: the warmest */
 static struct heap *shared;                     /* atomic */
+static uint32_t nthread;                        /* atomic, changes under lock: thread heaps */
 static uint32_t nidle;                          /* atomic, changes under lock: thread heaps in the idle list */
 
 static unsigned leaf_of(uint32_t id) { return 32 - FIRST_BITS - hak_clz32(id | ((1u << FIRST_BITS) - 1)); }
@@ -46,6 +47,7 @@ static bool heap_enroll(struct heap *h, enum heap_kind kind, unsigned k, struct 
     h->id = id;
     h->kind = (uint8_t)kind;
     h->lock.rank = HAK_RANK_HEAP;
+    hak_store_rlx(&nthread, nthread + (kind == HEAP_THREAD));
     leaves[k][id - leaf_first(k)] = h;
     hak_store_rel(&count, id); /* rel: pairs with heap_by_id() */
     return true;
@@ -80,6 +82,19 @@ static void count_idle(enum heap_kind kind, int by) {
 }
 
 uint32_t heap_idle_count(void) { return hak_load_rlx(&nidle); }
+
+uint32_t heap_busy_count(void) {
+    uint32_t without = hak_load_acq(&nidle); /* acq: read first, for there are never more of them than of all */
+    return hak_load_rlx(&nthread) - without;
+}
+
+HAK_RACY size_t heap_purged_bytes(void) {
+    size_t bytes = 0;
+    for (uint32_t id = heap_count(); id; id--) {
+        bytes += heap_by_id(id)->purged_bytes;
+    }
+    return bytes;
+}
 
 static struct heap *pop_idle(enum heap_kind kind) {
     struct heap *h = idle[kind];

@@ -15,6 +15,10 @@ HAK_HIDDEN struct heap *heap_by_id(uint32_t id);
 HAK_HIDDEN uint32_t heap_count(void);
 /* Thread heaps that no thread has just now. */
 HAK_HIDDEN uint32_t heap_idle_count(void);
+/* Thread heaps that a thread has; roughly, while threads come and go. */
+HAK_HIDDEN uint32_t heap_busy_count(void);
+/* Bytes of slabs' pages that were given back, of all heaps; without their locks. */
+HAK_HIDDEN size_t heap_purged_bytes(void);
 /* The heap whose blocks any thread may take under its lock: cold classes, and threads that are past their destructors. */
 HAK_HIDDEN struct heap *heap_shared(void);
 

@@ -80,7 +80,7 @@ static size_t class_bytes(const struct heap *h, unsigned cls) {
 /* What all of a heap's magazines may hold together: an eighth of its memory, and at least what 16 classes may, as long as the threads are few. Many
  * threads share what four may have: most of them sleep. */
 HAK_RACY static size_t heap_budget(const struct heap *h) {
-    size_t heaps = hak_max(heap_count() - heap_idle_count(), FULL_BUDGETS);
+    size_t heaps = hak_max(heap_busy_count(), FULL_BUDGETS);
     return hak_max(h->slab_bytes / KEEP_SHARE, (size_t)hak_gates.magazine_bytes * ALL_CLASSES * FULL_BUDGETS / heaps);
 }
 

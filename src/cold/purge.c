@@ -28,8 +28,7 @@ static uint32_t last_purge;   /* atomic */
 static uint32_t window;       /* atomic: start of the present window of demand */
 static uint32_t cursor;       /* atomic: where the next tick's walk goes on */
 static uint32_t trade_cursor; /* atomic: and the next trade's */
-static size_t purged;         /* atomic: sum of heap.purged_bytes */
-static size_t high;           /* atomic: most that was resident in the present window of demand */
+static size_t high; /* atomic: what was resident when growth was last paid for, or the present window of demand began */
 
 uint32_t purge_epoch(void) { return hak_load_rlx(&clock_now); }
 
@@ -69,17 +68,14 @@ size_t purge_trade_due(struct heap *h) {
     return idle >= TRADE_MIN && idle * TRADE_SHARE >= h->slab_bytes ? due : 0;
 }
 
-void purge_count(ptrdiff_t bytes) { hak_add_rlx(&purged, (size_t)bytes); }
-
 void purge_missed(size_t bytes) {
     if (bytes) {
-        hak_sub_rlx(&purged, bytes);
         hak_add_rlx(&high, bytes);
     }
 }
 
 /* Roughly: spans, less the pages of slabs that were given back. Not the huge blocks, which come and go. */
-static size_t resident(void) { return ((span_used() + span_dirty()) << HAK_UNIT_SHIFT) - hak_load_rlx(&purged); }
+static size_t resident(void) { return ((span_used() + span_dirty()) << HAK_UNIT_SHIFT) - heap_purged_bytes(); }
 
 /* A slab that is fuller than half is refilled before the others: its pages would soon be touched again. One that was looked at has none to give. */
 HAK_RACY static bool worth_trading(uint32_t u) {

@@ -19,8 +19,6 @@ HAK_HIDDEN bool purge_tick(void);
 HAK_HIDDEN size_t purge_pass(void);
 /* Purges about units units of free spans, whatever their age. Any thread, no lock held. */
 HAK_HIDDEN void purge_trade(uint32_t units);
-/* Pages of slabs were given back, or taken into use again. Any thread. */
-HAK_HIDDEN void purge_count(ptrdiff_t bytes);
 /* Pages of slabs that were given back are taken into use again: they were needed, and nothing is given back for them. */
 HAK_HIDDEN void purge_missed(size_t bytes);
 /* How many bytes to trade: 0, or what the heap grew by since the last trade when more than a twentieth of it is touched pages without a live

@@ -63,9 +63,7 @@ static void slab_uninstall(struct heap *h, uint32_t u) {
     size_t size = hak_class[s->cls].size;
     set_map(u, s->units, 0);
     slab_disown(h, u);
-    size_t gone = slab_purged(u);
-    h->purged_bytes -= gone;
-    purge_count(-(ptrdiff_t)gone);
+    h->purged_bytes -= slab_purged(u);
     h->slab_bytes -= (size_t)s->units << HAK_UNIT_SHIFT;
     slab_count(h, s->cls, -1);
     h->free_bytes -= s->avail * size;

@@ -90,7 +90,6 @@ bool slab_claim_pages(struct heap *h, uint32_t unit, struct slab_claim *out) {
             *purged_at(unit + i) &= (uint16_t)~of_unit(out->gone, i);
         }
         h->purged_bytes -= bytes_of(out->gone);
-        purge_count(-(ptrdiff_t)bytes_of(out->gone));
         s->avail = (uint16_t)(s->avail - n);
         h->free_bytes -= (size_t)n * hak_class[s->cls].size;
         slab_relist(h, unit);
@@ -129,9 +128,7 @@ void slab_unclaim(const struct slab_claim *c, bool purged) {
     for (unsigned i = 0; i < s->units; i++) {
         *purged_at(c->unit + i) |= (uint16_t)(of_unit(c->gone, i) | (purged ? of_unit(c->pages, i) : 0));
     }
-    size_t gone = bytes_of(c->gone) + (purged ? bytes_of(c->pages) : 0);
-    h->purged_bytes += gone;
-    purge_count((ptrdiff_t)gone);
+    h->purged_bytes += bytes_of(c->gone) + (purged ? bytes_of(c->pages) : 0);
     s->avail = (uint16_t)(s->avail + n);
     h->free_bytes += (size_t)n * hak_class[s->cls].size;
     release = s->avail == s->nobj && h->current[s->cls] != c->unit;

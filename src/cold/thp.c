@@ -77,17 +77,9 @@ static enum thp_kind advise(size_t unit, size_t units, size_t used) {
     return os_huge(at, bytes, true) == 0 ? kind : THP_NONE;
 }
 
-/* Units of slabs' pages that were given back: a heap that is full of holes is not large. */
-HAK_RACY static size_t absent_units(void) {
-    size_t bytes = 0;
-    for (uint32_t id = heap_count(); id; id--) {
-        bytes += heap_by_id(id)->purged_bytes;
-    }
-    return bytes >> HAK_UNIT_SHIFT;
-}
-
 enum thp_kind thp_grown(size_t unit, size_t units, size_t used) {
-    enum thp_kind kind = advise(unit, units, used - hak_min(used, absent_units()));
+    size_t absent = heap_purged_bytes() >> HAK_UNIT_SHIFT; /* a heap that is full of holes is not large */
+    enum thp_kind kind = advise(unit, units, used - hak_min(used, absent));
     hak_store_rlx(&now.bytes[kind], now.bytes[kind] + (units << HAK_UNIT_SHIFT));
     return kind;
 }

@@ -97,11 +97,18 @@ static void many_threads_share(void **state) {
     for (unsigned i = 0; i < COUNT(other); i++) {
         assert_non_null(other[i] = heap_acquire(HEAP_THREAD));
     }
-    assert_true(hoard() < 2u << 20);
+    assert_true(heap_busy_count() > COUNT(other) && hoard() < 2u << 20);
     for (unsigned i = 0; i < COUNT(other); i++) {
         heap_release(other[i]);
     }
     assert_true(hoard() > 8u << 20);
+    for (unsigned i = 0; i < COUNT(other); i++) { /* a heap that no thread has caches nothing */
+        assert_non_null(other[i] = heap_acquire(HEAP_FIRST_CLASS));
+    }
+    assert_true(hoard() > 8u << 20);
+    for (unsigned i = 0; i < COUNT(other); i++) {
+        heap_release(other[i]);
+    }
 }
 
 /* A refill takes its first size until the class has memory of which more is a fourth, however often it misses. */

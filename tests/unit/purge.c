@@ -31,9 +31,7 @@ static void fill_and_free(unsigned keep_every) {
             block[i] = 0;
         }
     }
-    hak_tls.busy++;
-    thread_flush(&hak_tls, hak_tls.heap);
-    hak_tls.busy--;
+    unit_flush();
 }
 
 static void free_rest(void) {
@@ -123,9 +121,7 @@ static void growth_is_paid_for(void **state) {
             block[i] = 0;
         }
     }
-    hak_tls.busy++;
-    thread_flush(&hak_tls, hak_tls.heap);
-    hak_tls.busy--;
+    unit_flush();
     for (int again = 0; again < 2; again++) {
         size_t before = os_fault_purged();
         for (int i = 0; i < LARGE; i++) {
@@ -249,9 +245,7 @@ static void used_slabs_stay(void **state) {
         for (size_t i = 0; i < COUNT(p); i++) {
             free(p[i]);
         }
-        hak_tls.busy++;
-        thread_flush(&hak_tls, hak_tls.heap);
-        hak_tls.busy--;
+        unit_flush();
         ticks(1, 100);
         asked = round == 300 ? os_fault_count(OS_PURGE) : asked; /* by now all else is gone */
     }
@@ -295,9 +289,7 @@ static void huge_pages_stay(void **state) {
             block[i] = 0;
         }
     }
-    hak_tls.busy++;
-    thread_flush(&hak_tls, hak_tls.heap);
-    hak_tls.busy--;
+    unit_flush();
     size_t purged = os_fault_purged();
     ticks(300, 100);
     size_t few = os_fault_purged() - purged;
@@ -307,9 +299,7 @@ static void huge_pages_stay(void **state) {
             block[i] = 0;
         }
     }
-    hak_tls.busy++;
-    thread_flush(&hak_tls, hak_tls.heap);
-    hak_tls.busy--;
+    unit_flush();
     ticks(300, 100);
     assert_true(os_fault_purged() - purged - few > (size_t)MANY * SIZE / 2);
     assert_true(few <= FEW_PAGES * 4096); /* at the ends of the run, where a super holds little else */

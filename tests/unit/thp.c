@@ -165,9 +165,7 @@ static void slabs_with_holes(void) {
             free(kept[i]);
         }
     }
-    hak_tls.busy++;
-    thread_flush(&hak_tls, hak_tls.heap);
-    hak_tls.busy--;
+    unit_flush();
     assert_int_equal(slabs_until(20 << 20), 0);
     unit_verify();
 }

@@ -44,6 +44,13 @@ UNUSED static void unit_print(const char *line, void *context) {
     print_error("verify: %s\n", line);
 }
 
+/* What this thread has cached goes home. */
+UNUSED static void unit_flush(void) {
+    hak_tls.busy++;
+    thread_flush(&hak_tls, hak_tls.heap);
+    hak_tls.busy--;
+}
+
 #define unit_verify() assert_int_equal(verify_heap_all(unit_print, 0), 0)
 
 /* Runs attempt(n) with the n-th mapping call refused, for n = 1, 2, ..., until none was; the heap must be whole each time. */

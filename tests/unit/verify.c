@@ -76,9 +76,7 @@ static uint32_t unit_with_bits(void) {
 static void slabs(void **state) {
     (void)state;
     for (unsigned c = 0; c < HAK_CLASSES; c++) {
-        hak_tls.busy++;
-        thread_flush(&hak_tls, heap);
-        hak_tls.busy--;
+        unit_flush();
     }
     uint32_t u = unit_with_bits();
     struct slab *s = slab_at(u);
