@@ -62,7 +62,8 @@ static const struct argp record_argp = {
            "when a process forks, execs, exits or crashes. Exits with CMD's status. "
            "A call costs CMD some 3 ns more, and as much or twice that in this process beside it: python3 with "
            "malloc takes 1.05 times its CPU time, 1.4 times with ours; a loop of nothing but malloc and "
-           "free 1.5 to 1.8 times, 2.2 to 2.8 with ours. The clock is read once for up to 64 calls that come "
+           "free 1.5 to 2.2 times, and up to 2.8 where all processors are busy. The clock is read once for up to 64 "
+           "calls that come "
            "close together; times between are estimated, the order is not."
            "\vExample:\n  hakmem record -o py.hkt -- python3 script.py\n  hakmem "
            "trace py.hkt\n  hakmem replay py.hkt --lib libc,mimalloc"};
