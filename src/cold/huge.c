@@ -18,7 +18,7 @@ struct record {
     size_t lead;  /* bytes of the mapping before the block */
     uint32_t heap, spare;
 };
-enum { REMOVED = 1 };
+enum { REMOVED = 1, ROOM_TIMES = 7 };
 
 static hak_lock lock = HAK_LOCK_INIT(HAK_RANK_HUGE);
 static struct record *table;          /* lock: huge */
@@ -36,6 +36,7 @@ static struct { /* lock: huge   the block that has spare pages, 0 for none */
     uint32_t epoch; /* when it last grew */
 } spared;
 static const size_t cache_max = (size_t)256 << 20;
+static const size_t room_min = (size_t)64 << 20, room_max = (size_t)4 << 30;
 
 void huge_lock(void) { hak_lock_take(&lock); }
 void huge_unlock(void) { hak_lock_drop(&lock); }
@@ -197,6 +198,24 @@ static char *take_cached(struct record *r, bool grows) {
 
 static size_t with_spare(const struct record *r) { return r->size + r->spare * os_page_size(); }
 
+/* Reserves size bytes with free address space above them, so that the kernel can grow what comes there where it is: pages that move are faulted in again
+ * where the kernel itself runs under another one. The space above is anybody's, but the kernel hands it out from its far end. */
+static void *reserve_roomy(size_t size) {
+    size_t room = hak_max(hak_min(size, room_max) * ROOM_TIMES, room_min);
+    void *at = 0;
+    if (os_reserve(0, size + room, &at) == 0) {
+        os_unmap((char *)at + size, room);
+    }
+    return at;
+}
+
+static char *map_roomy(size_t size) {
+    void *at = reserve_roomy(size);
+    bool ok = at && os_unmap(at, size) == 0 &&
+              os_map_at(at, size) == 0; /* a true mapping is charged for, and may be refused */
+    return ok ? at : 0;
+}
+
 /* A mapping with the block aligned inside; what lies before the block stays mapped but untouched. */
 static char *map_aligned(size_t *size, size_t align, size_t *lead) {
     void *at;
@@ -219,7 +238,8 @@ static void *alloc(struct record r, size_t align, bool grows, bool *zeroed) {
     char *p = align == os_page_size() ? take_cached(&r, grows) : 0;
     *zeroed = !p;
     if (!p) {
-        p = map_aligned(&r.size, align, &r.lead);
+        p = grows ? map_roomy(r.size) : 0;
+        p = p ? p : map_aligned(&r.size, align, &r.lead);
         if (p && r.size > HAK_HUGE_MIN && thp_large_wanted(r.size)) {
             os_huge(p, r.size, true);
         }
@@ -299,6 +319,21 @@ static bool grow_in_place(const void *p, size_t size) {
     return fits;
 }
 
+/* Where it is, if it can; else to where there is room above, or else anywhere. NULL: unchanged. */
+static void *remap(void *p, size_t had, size_t size) {
+    void *q, *to;
+    if (os_remap(p, had, size, p, &q) == 0) {
+        return q;
+    }
+    if ((to = reserve_roomy(size)) != 0) {
+        if (os_remap(p, had, size, to, &q) == 0) {
+            return q;
+        }
+        os_unmap(to, size);
+    }
+    return os_remap(p, had, size, 0, &q) == 0 ? q : 0;
+}
+
 void *huge_resize(void *p, size_t n) {
     struct record r;
     size_t size = hak_align_up(n, os_page_size());
@@ -311,8 +346,8 @@ void *huge_resize(void *p, size_t n) {
     if (!lend(p, &r)) {
         return 0;
     }
-    void *q = 0;
-    if (!r.lead && os_remap(p, with_spare(&r), size, &q) == 0) {
+    void *q = r.lead ? 0 : remap(p, with_spare(&r), size);
+    if (q) {
         r.at = (uintptr_t)q;
         r.size = size;
         r.spare = 0;

@@ -113,7 +113,9 @@ size_t os_page_size(void) { return knob.page; }
 int os_reserve(void *hint, size_t len, void **out) {
     (void)hint;
     *out = 0;
-    return fails(OS_RESERVE) ? -ENOMEM : map(len, PROT_NONE, MAP_NORESERVE, out);
+    int err = fails(OS_RESERVE) ? -ENOMEM : map(len, PROT_NONE, MAP_NORESERVE, out);
+    hak_add_rlx(&knob.mapped, err ? 0 : len);
+    return err;
 }
 
 int os_commit(void *p, size_t len) {
@@ -147,15 +149,17 @@ int os_unmap(void *p, size_t len) {
     return err;
 }
 
-int os_remap(void *p, size_t len, size_t new_len, void **out) {
+int os_remap(void *p, size_t len, size_t new_len, void *to, void **out) {
     int saved = errno;
     *out = 0;
     if (fails(OS_REMAP)) {
         return -ENOMEM;
     }
-    void *q = mremap(p, len, new_len, MREMAP_MAYMOVE);
+    bool over = to && to != p;
+    int flags = to == p ? 0 : over ? MREMAP_MAYMOVE | MREMAP_FIXED : MREMAP_MAYMOVE;
+    void *q = mremap(p, len, new_len, flags, to);
     int err = q == MAP_FAILED ? -errno : 0;
-    hak_add_rlx(&knob.mapped, err ? 0 : new_len - len);
+    hak_add_rlx(&knob.mapped, err ? 0 : (over ? 0 : new_len) - len);
     errno = saved;
     *out = err ? 0 : q;
     return err;

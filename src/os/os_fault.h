@@ -32,7 +32,7 @@ bool os_fault_refused(void);
 void os_fault_break(enum os_fault_call call, bool broken);
 /* How often it was called since the last reset, refusals included. */
 unsigned os_fault_count(enum os_fault_call call);
-/* Bytes of os_map(), os_map_at() and os_remap() that were not unmapped. */
+/* Bytes of os_reserve(), os_map(), os_map_at() and os_remap() that were not unmapped. */
 size_t os_fault_mapped(void);
 /* Bytes given to os_purge() since the last reset. */
 size_t os_fault_purged(void);

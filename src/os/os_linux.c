@@ -59,17 +59,17 @@ static long kernel_unmap(void *p, size_t len) {
     int saved = errno;
     return result_of(munmap(p, len), saved);
 }
-static long kernel_remap(void *p, size_t len, size_t new_len, int flags) {
+static long kernel_remap(void *p, size_t len, size_t new_len, int flags, void *to) {
     int saved = errno;
-    return result_of((long)mremap(p, len, new_len, flags), saved);
+    return result_of((long)mremap(p, len, new_len, flags, to), saved);
 }
 #else
 static long kernel_map(void *at, size_t len, int prot, int flags) {
     return hak_kernel(SYS_mmap, (uintptr_t)at, len, (uintptr_t)prot, (uintptr_t)flags, ~(uintptr_t)0, 0);
 }
 static long kernel_unmap(void *p, size_t len) { return hak_kernel3(SYS_munmap, (uintptr_t)p, len, 0); }
-static long kernel_remap(void *p, size_t len, size_t new_len, int flags) {
-    return hak_kernel(SYS_mremap, (uintptr_t)p, len, new_len, (uintptr_t)flags, 0, 0);
+static long kernel_remap(void *p, size_t len, size_t new_len, int flags, void *to) {
+    return hak_kernel(SYS_mremap, (uintptr_t)p, len, new_len, (uintptr_t)flags, (uintptr_t)to, 0);
 }
 #endif
 
@@ -107,8 +107,9 @@ int os_map_at(void *p, size_t len) {
 int os_commit(void *p, size_t len) { return protect(p, len, PROT_READ | PROT_WRITE); }
 int os_unmap(void *p, size_t len) { return (int)kernel_unmap(p, len); }
 
-int os_remap(void *p, size_t len, size_t new_len, void **out) {
-    return address(kernel_remap(p, len, new_len, MREMAP_MAYMOVE), out);
+int os_remap(void *p, size_t len, size_t new_len, void *to, void **out) {
+    int flags = to == p ? 0 : to ? MREMAP_MAYMOVE | MREMAP_FIXED : MREMAP_MAYMOVE;
+    return address(kernel_remap(p, len, new_len, flags, to), out);
 }
 
 /* An emulator or a system call filter may say yes and do nothing (qemu-user before 7.1): the first call is looked at. */

@@ -155,6 +155,38 @@ static void growing(void **state) {
     assert_true(os_fault_mapped() <= mapped + MB);
 }
 
+/* A growing block stays where it is: the address space above it is free. From time to time it moves, to where there is room again. */
+static void room(void **state) {
+    (void)state;
+    size_t mapped = os_fault_mapped(), moves = 0;
+    huge_purge(UINT32_MAX);
+    char *p = huge_alloc_growing(MB), *other = huge_alloc_growing(MB);
+    for (size_t n = 2 * MB; n <= 1024 * (size_t)MB; n *= 2) {
+        p[0] = p[n / 2 - 1] = (char)n;
+        char *q = huge_resize(p, n);
+        assert_true(q && q[0] == (char)n && q[n / 2 - 1] == (char)n && q[n / 2] == 0);
+        moves += q != p;
+        p = q;
+    }
+    assert_true(moves <= 2);
+    assert_ptr_equal(huge_resize(p, MB), p);
+    assert_ptr_equal(huge_resize(p, 64 * MB), p);
+    assert_true(huge_free(p) && huge_free(other));
+    huge_purge(UINT32_MAX);
+    for (int call = OS_RESERVE; call <= OS_MAP_AT; call++) { /* without it, too */
+        os_fault_break(call, call != OS_MAP);
+        p = huge_alloc_growing(MB);
+        assert_non_null(p);
+        memset(p, 1, MB);
+        p = huge_resize(p, 100 * MB);
+        assert_true(p && p[MB - 1] == 1 && p[100 * MB - 1] == 0);
+        assert_true(huge_free(p));
+        os_fault_break(call, false);
+    }
+    huge_purge(UINT32_MAX);
+    assert_true(os_fault_mapped() <= mapped + MB);
+}
+
 static void resize(void **state) {
     (void)state;
     bool zeroed;
@@ -284,6 +316,7 @@ int main(void) {
                                        cmocka_unit_test(table),
                                        cmocka_unit_test(cached),
                                        cmocka_unit_test(growing),
+                                       cmocka_unit_test(room),
                                        cmocka_unit_test(resize),
                                        cmocka_unit_test(heaps),
                                        cmocka_unit_test(no_unmap),
