@@ -11,6 +11,7 @@
 #include "base/atomic.h"
 #include "base/bits.h"
 #include "cold/heap.h"
+#include "cold/purge.h"
 #include "cold/span.h"
 #include "gates/gates.h"
 #include "layout/arena.h"
@@ -23,7 +24,7 @@ enum { ASK_UNITS = (4 << 20) >> HAK_UNIT_SHIFT, FLOOR_UNITS = (64 << 20) >> HAK_
  * So the first ones are looked at when they are freed, later ones now and then. */
 enum { LARGE_BYTES = 4 << 20, LARGE_LOOKS = 8, LARGE_EVERY = 16, LARGE_TRUST = 4, LARGE_BLAME = 2 };
 
-enum { SLAB_FLOOR = 16 << 20, SLAB_HOLES = 8 };
+enum { SLAB_FLOOR = 24 << 20, SLAB_HOLES = 8 };
 
 static struct thp_stats now; /* atomic: each word */
 static uint32_t large_freed; /* atomic */
@@ -100,7 +101,7 @@ void thp_large(uint32_t unit, uint32_t units) {
 
 /* Without the lock: a guess. */
 HAK_RACY static bool is_dense(const struct heap *h) {
-    return h->slab_bytes >= SLAB_FLOOR && h->free_bytes - h->fresh_bytes < h->slab_bytes / SLAB_HOLES;
+    return h->slab_bytes >= SLAB_FLOOR && purge_idle_bytes(h) < h->slab_bytes / SLAB_HOLES;
 }
 
 void thp_slab(const struct heap *h, uint32_t unit, uint32_t units) {

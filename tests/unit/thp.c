@@ -3,6 +3,7 @@
 #include "api/prefixed.h"
 #include "cold/large.h"
 #include "gates/gates.h"
+#include "hakmem/hakmem.h"
 #include "layout/lookup.h"
 #include "unit.h"
 
@@ -130,7 +131,7 @@ static void large_given_up(void) {
     assert_int_equal(large_round(true), 0);
 }
 
-/* A dense heap of 16 MiB and more asks for each super that its slabs begin; a small one, or one with holes, does not. */
+/* A dense heap of 24 MiB and more asks for each super that its slabs begin; a small one, or one with holes, does not. */
 static unsigned slabs_until(size_t bytes) {
     static const size_t size = 1000;
     static void *block[1 << 16];
@@ -147,11 +148,22 @@ static unsigned slabs_until(size_t bytes) {
 }
 
 static void slabs_dense(void) {
-    assert_int_equal(slabs_until(14 << 20), 0);
-    assert_in_range(slabs_until(30 << 20), 5, 8);
+    assert_int_equal(slabs_until(22 << 20), 0);
+    assert_in_range(slabs_until(38 << 20), 5, 8);
     struct thp_stats s;
     thp_stats_get(&s);
     assert_in_range(s.bytes[THP_HUGE], 5 * HAK_SUPER, 8 * HAK_SUPER);
+}
+
+/* What was never touched, or given back, is no hole: many classes of one block each, whose slabs were all claimed. */
+static void slabs_untouched(void) {
+    slabs_until(20 << 20);
+    for (unsigned c = 0; c < HAK_CLASSES_FIXED; c++) {
+        assert_non_null(malloc(hak_class[c].size));
+    }
+    unit_flush();
+    hak_trim(0);
+    assert_in_range(slabs_until(48 << 20), 5, 16);
 }
 
 static void slabs_with_holes(void) {
@@ -166,7 +178,7 @@ static void slabs_with_holes(void) {
         }
     }
     unit_flush();
-    assert_int_equal(slabs_until(20 << 20), 0);
+    assert_int_equal(slabs_until(28 << 20), 0);
     unit_verify();
 }
 
@@ -174,7 +186,7 @@ static void slabs_never(void) {
     unsigned calls;
     growth("HAKMEM_THP=never", SMALL, &calls);
     unsigned before = os_fault_count(OS_HUGE);
-    slabs_until(30 << 20);
+    slabs_until(40 << 20);
     struct thp_stats s;
     thp_stats_get(&s);
     assert_int_equal(s.bytes[THP_HUGE], 0);
@@ -183,9 +195,9 @@ static void slabs_never(void) {
 
 /* Each in a process of its own: the kernel is asked once. */
 static void each(void **state) {
-    static void (*const body[])(void) = {by_gate,        pages_of_64k, pages_of_512k,    both,         none_given,
-                                         given_always,   unknown,      refused,          large_filled, large_sparse,
-                                         large_given_up, slabs_dense,  slabs_with_holes, slabs_never};
+    static void (*const body[])(void) = {
+        by_gate,      pages_of_64k, pages_of_512k,  both,        none_given,      given_always,     unknown,    refused,
+        large_filled, large_sparse, large_given_up, slabs_dense, slabs_untouched, slabs_with_holes, slabs_never};
     (void)state;
     unit_start();
     for (size_t i = 0; i < COUNT(body); i++) {
