@@ -2,7 +2,8 @@
  * Owns       the table, the cached mapping          Threads  any, one lock; maps and unmaps without it
  * Spare      a block that grows by realloc gets all of the cached mapping, and grows into what it does not need yet without a system call or a page
  *            fault; what it did not grow into for the decay time goes. One block at a time
- * Invariant  each live huge block is in the table once          Test  unit/huge, conformance/aligned */
+ * Room       such a block is put where the address space above it is free, so that the kernel can grow it where it is
+ * Invariant  each live huge block is in the table once          Decision  docs/decisions/011          Test  unit/huge, conformance/aligned */
 #include "cold/huge.h"
 #include "base/bits.h"
 #include "base/lock.h"
