@@ -330,8 +330,7 @@ static void *remap(void *p, size_t had, size_t size) {
         if (os_remap(p, had, size, to, &q) == 0) {
             return q;
         }
-        os_unmap(to, size);
-    }
+    } /* what was reserved is gone, or lost: somebody else may have mapped there by now */
     return os_remap(p, had, size, 0, &q) == 0 ? q : 0;
 }
 

@@ -152,10 +152,15 @@ int os_unmap(void *p, size_t len) {
 int os_remap(void *p, size_t len, size_t new_len, void *to, void **out) {
     int saved = errno;
     *out = 0;
+    bool over = to && to != p;
     if (fails(OS_REMAP)) {
+        if (over) { /* as the kernel, which finds out about most limits after that */
+            munmap(to, new_len);
+            hak_sub_rlx(&knob.mapped, new_len);
+        }
+        errno = saved;
         return -ENOMEM;
     }
-    bool over = to && to != p;
     int flags = to == p ? 0 : over ? MREMAP_MAYMOVE | MREMAP_FIXED : MREMAP_MAYMOVE;
     void *q = mremap(p, len, new_len, flags, to);
     int err = q == MAP_FAILED ? -errno : 0;
