@@ -320,18 +320,14 @@ static bool grow_in_place(const void *p, size_t size) {
     return fits;
 }
 
-/* Where it is, if it can; else to where there is room above, or else anywhere. NULL: unchanged. */
+/* The kernel grows it where it is, if it can. What it had to move, moves once more before anybody touches it: to where there is room above. NULL: unchanged. */
 static void *remap(void *p, size_t had, size_t size) {
-    void *q, *to;
-    if (os_remap(p, had, size, p, &q) == 0) {
-        return q;
+    void *q, *to, *roomy;
+    if (os_remap(p, had, size, 0, &q)) {
+        return 0;
     }
-    if ((to = reserve_roomy(size)) != 0) {
-        if (os_remap(p, had, size, to, &q) == 0) {
-            return q;
-        }
-    } /* what was reserved is gone, or lost: somebody else may have mapped there by now */
-    return os_remap(p, had, size, 0, &q) == 0 ? q : 0;
+    bool placed = q != p && (to = reserve_roomy(size)) != 0 && os_remap(q, size, size, to, &roomy) == 0;
+    return placed ? roomy : q;
 }
 
 void *huge_resize(void *p, size_t n) {

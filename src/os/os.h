@@ -22,8 +22,8 @@ HAK_HIDDEN int os_commit(void *p, size_t len);
 HAK_HIDDEN int os_map(size_t len, void **out);
 HAK_HIDDEN int os_map_at(void *p, size_t len);
 HAK_HIDDEN int os_unmap(void *p, size_t len);
-/* Grows or shrinks a mapping of os_map() to new_len: where it is if to == p, by moving it over new_len bytes of reserved space at to, or wherever there
- * is room if to is NULL. Page tables move, bytes do not. A failure may have unmapped what was reserved at to: it is nobody's to use or to unmap. */
+/* Grows or shrinks a mapping of os_map() to new_len, moving it when it must, or always, over new_len bytes of reserved space at to if that is not NULL.
+ * Page tables move, bytes do not. A failure may have unmapped what was reserved at to: it is nobody's to use or to unmap. */
 HAK_HIDDEN int os_remap(void *p, size_t len, size_t new_len, void *to, void **out);
 /* Gives pages back: RSS falls now, the next touch reads zero. What they held is lost even if it fails. */
 HAK_HIDDEN int os_purge(void *p, size_t len);

@@ -152,19 +152,17 @@ int os_unmap(void *p, size_t len) {
 int os_remap(void *p, size_t len, size_t new_len, void *to, void **out) {
     int saved = errno;
     *out = 0;
-    bool over = to && to != p;
     if (fails(OS_REMAP)) {
-        if (over) { /* as the kernel, which finds out about most limits after that */
+        if (to) { /* as the kernel, which finds out about most limits after that */
             munmap(to, new_len);
             hak_sub_rlx(&knob.mapped, new_len);
         }
         errno = saved;
         return -ENOMEM;
     }
-    int flags = to == p ? 0 : over ? MREMAP_MAYMOVE | MREMAP_FIXED : MREMAP_MAYMOVE;
-    void *q = mremap(p, len, new_len, flags, to);
+    void *q = mremap(p, len, new_len, to ? MREMAP_MAYMOVE | MREMAP_FIXED : MREMAP_MAYMOVE, to);
     int err = q == MAP_FAILED ? -errno : 0;
-    hak_add_rlx(&knob.mapped, err ? 0 : (over ? 0 : new_len) - len);
+    hak_add_rlx(&knob.mapped, err ? 0 : (to ? 0 : new_len) - len);
     errno = saved;
     *out = err ? 0 : q;
     return err;

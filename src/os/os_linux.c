@@ -108,8 +108,7 @@ int os_commit(void *p, size_t len) { return protect(p, len, PROT_READ | PROT_WRI
 int os_unmap(void *p, size_t len) { return (int)kernel_unmap(p, len); }
 
 int os_remap(void *p, size_t len, size_t new_len, void *to, void **out) {
-    int flags = to == p ? 0 : to ? MREMAP_MAYMOVE | MREMAP_FIXED : MREMAP_MAYMOVE;
-    return address(kernel_remap(p, len, new_len, flags, to), out);
+    return address(kernel_remap(p, len, new_len, to ? MREMAP_MAYMOVE | MREMAP_FIXED : MREMAP_MAYMOVE, to), out);
 }
 
 /* An emulator or a system call filter may say yes and do nothing (qemu-user before 7.1): the first call is looked at. */

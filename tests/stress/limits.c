@@ -77,6 +77,40 @@ static void one_size(size_t size, size_t budget) {
     free(small);
 }
 
+static size_t mappings(void) {
+    FILE *f = fopen("/proc/self/maps", "r");
+    size_t n = 0;
+    for (int c; f && (c = getc(f)) != EOF;) {
+        n += c == '\n';
+    }
+    if (f) {
+        fclose(f);
+    }
+    return n;
+}
+
+/* A block that grows until it may not, and is refused again and again: it stays as it is, and nothing is left of the attempts. */
+static void growing(void) {
+    size_t n = 1000, more = n;
+    char *p = malloc(n), *q = p;
+    REQUIRE(p != NULL);
+    for (; q; more = n * 3 / 2) {
+        memset(q, 1, more);
+        p = q;
+        n = more;
+        q = n < beyond && n < (size_t)512 << 20 ? realloc(p, n * 3 / 2) : NULL;
+    }
+    printf("a block grown to %zu MiB\n", n >> 20);
+    CHECK(n >= (size_t)1 << 20);
+    size_t before = mappings();
+    for (int i = 0; i < 200; i++) {
+        CHECK(realloc(p, beyond) == NULL && errno == ENOMEM);
+    }
+    CHECK(p[0] == 1 && p[n - 1] == 1);
+    CHECK(mappings() <= before + 4);
+    free(p);
+}
+
 static void *in_thread(void *arg) {
     size_t budget = *(size_t *)arg;
     one_size(200, budget / 4 < ((size_t)100 << 20) ? budget / 4 : (size_t)100 << 20);
@@ -96,6 +130,7 @@ static void run(size_t limit, bool address_space) {
     printf("limit %zu MiB, in use at start %zu MiB\n", limit >> 20, used >> 20);
     beyond = limit + 4096;
     size_t some = budget < ((size_t)256 << 20) ? budget : (size_t)256 << 20;
+    growing();
     one_size(5000, some);
     one_size(3000000, budget);
     one_size(300000, some * 2 < budget ? some * 2 : budget);
