@@ -24,7 +24,7 @@ enum { ASK_UNITS = (4 << 20) >> HAK_UNIT_SHIFT, FLOOR_UNITS = (64 << 20) >> HAK_
  * So the first ones are looked at when they are freed, later ones now and then. */
 enum { LARGE_BYTES = 4 << 20, LARGE_LOOKS = 8, LARGE_EVERY = 16, LARGE_TRUST = 4, LARGE_BLAME = 2 };
 
-enum { SLAB_FLOOR = 24 << 20, SLAB_HOLES = 8 };
+enum { SLAB_FLOOR = 24 << 20, SLAB_HOLES = 16 };
 
 static struct thp_stats now; /* atomic: each word */
 static uint32_t large_freed; /* atomic */
