@@ -155,6 +155,17 @@ static void growing(void **state) {
     assert_true(os_fault_mapped() <= mapped + MB);
 }
 
+/* Not so an emulator. */
+static bool kernel_grows_in_place(void) {
+    void *at, *q;
+    assert_int_equal(os_reserve(0, 2 * MB, &at), 0);
+    assert_int_equal(os_unmap(at, 2 * MB), 0);
+    assert_int_equal(os_map_at(at, MB), 0);
+    assert_int_equal(os_remap(at, MB, 2 * MB, 0, &q), 0);
+    assert_int_equal(os_unmap(q, 2 * MB), 0);
+    return q == at;
+}
+
 /* A growing block stays where it is: the address space above it is free. From time to time it moves, to where there is room again. */
 static void room(void **state) {
     (void)state;
@@ -168,9 +179,11 @@ static void room(void **state) {
         moves += q != p;
         p = q;
     }
-    assert_true(moves <= 2);
-    assert_ptr_equal(huge_resize(p, MB), p);
-    assert_ptr_equal(huge_resize(p, 64 * MB), p);
+    if (kernel_grows_in_place()) {
+        assert_true(moves <= 2);
+        assert_ptr_equal(huge_resize(p, MB), p);
+        assert_ptr_equal(huge_resize(p, 64 * MB), p);
+    }
     assert_true(huge_free(p) && huge_free(other));
     huge_purge(UINT32_MAX);
     for (int call = OS_RESERVE; call <= OS_MAP_AT; call++) { /* without it, too */
