@@ -199,22 +199,17 @@ static char *take_cached(struct record *r, bool grows) {
 
 static size_t with_spare(const struct record *r) { return r->size + r->spare * os_page_size(); }
 
-/* Reserves size bytes with free address space above them, so that the kernel can grow what comes there where it is: pages that move are faulted in again
- * where the kernel itself runs under another one. The space above is anybody's, but the kernel hands it out from its far end. */
-static void *reserve_roomy(size_t size) {
+/* Moves the mapping, before anybody touches what is new in it, to where the address space above it is free, so that the kernel can grow it where it is:
+ * pages that move are faulted in again where the kernel itself runs under another one. The space above is anybody's, but the kernel hands it out from
+ * its far end. Returns where the mapping is. */
+static void *place_roomy(void *p, size_t size) {
     size_t room = hak_max(hak_min(size, room_max) * ROOM_TIMES, room_min);
-    void *at = 0;
-    if (os_reserve(0, size + room, &at) == 0) {
-        os_unmap((char *)at + size, room);
+    void *to, *q;
+    if (os_reserve(0, size + room, &to)) {
+        return p;
     }
-    return at;
-}
-
-static char *map_roomy(size_t size) {
-    void *at = reserve_roomy(size);
-    bool ok = at && os_unmap(at, size) == 0 &&
-              os_map_at(at, size) == 0; /* a true mapping is charged for, and may be refused */
-    return ok ? at : 0;
+    os_unmap((char *)to + size, room);
+    return os_remap(p, size, size, to, &q) == 0 ? q : p;
 }
 
 /* A mapping with the block aligned inside; what lies before the block stays mapped but untouched. */
@@ -239,8 +234,10 @@ static void *alloc(struct record r, size_t align, bool grows, bool *zeroed) {
     char *p = align == os_page_size() ? take_cached(&r, grows) : 0;
     *zeroed = !p;
     if (!p) {
-        p = grows ? map_roomy(r.size) : 0;
-        p = p ? p : map_aligned(&r.size, align, &r.lead);
+        p = map_aligned(&r.size, align, &r.lead);
+        if (p && grows) {
+            p = place_roomy(p, r.size);
+        }
         if (p && r.size > HAK_HUGE_MIN && thp_large_wanted(r.size)) {
             os_huge(p, r.size, true);
         }
@@ -320,14 +317,13 @@ static bool grow_in_place(const void *p, size_t size) {
     return fits;
 }
 
-/* The kernel grows it where it is, if it can. What it had to move, moves once more before anybody touches it: to where there is room above. NULL: unchanged. */
+/* NULL: unchanged. */
 static void *remap(void *p, size_t had, size_t size) {
-    void *q, *to, *roomy;
+    void *q;
     if (os_remap(p, had, size, 0, &q)) {
         return 0;
     }
-    bool placed = q != p && (to = reserve_roomy(size)) != 0 && os_remap(q, size, size, to, &roomy) == 0;
-    return placed ? roomy : q;
+    return q == p ? p : place_roomy(q, size);
 }
 
 void *huge_resize(void *p, size_t n) {

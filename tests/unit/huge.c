@@ -106,8 +106,8 @@ static void growing(void **state) {
     char *p = huge_alloc(20 * MB, 1, 0, &zeroed);
     memset(p, 1, 20 * MB);
     assert_true(huge_free(p));
-    unsigned remaps = os_fault_count(OS_REMAP);
     char *q = huge_alloc_growing(2 * MB), *other = huge_alloc_growing(MB);
+    unsigned remaps = os_fault_count(OS_REMAP);
     assert_ptr_equal(q, p);
     assert_true(other < p || other >= p + 20 * MB);
     assert_int_equal(huge_size(q), 2 * MB); /* what the program may use does not change under it */
