@@ -218,10 +218,11 @@ static void collect_tick(struct collector *c) {
 static void slot_take(const struct collector *c, const struct image *m, uint32_t i) {
     bool whole = slot_whole(m, i);
     trace_put_events(c->to, m->stream, whole ? slot_of(m, i) : slot_read(c, m, i));
-    if ((i >= WARM_SLOTS || !whole) && madvise(slot_of(m, i), WIRE_SLOT_BYTES, MADV_REMOVE) != 0)
+    bool warm = i < WARM_SLOTS && whole;
+    if (!warm && madvise(slot_of(m, i), WIRE_SLOT_BYTES, MADV_REMOVE) != 0)
         memset(slot_of(m, i), 0, WIRE_SLOT_BYTES);
     /* rel: pairs with slot_claim */
-    atomic_store_explicit(&m->head->state[i], WIRE_FREE_SLOT, memory_order_release);
+    atomic_store_explicit(&m->head->state[i], warm ? WIRE_WARM_SLOT : WIRE_FREE_SLOT, memory_order_release);
 }
 
 static size_t image_drain(struct collector *c, struct image *m) {

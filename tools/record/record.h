@@ -26,16 +26,15 @@ struct lane {
     uint64_t last;           /* stamp */
     uint32_t near;           /* words that may follow a stamp */
     uint32_t generation;     /* of the process image that next points into */
-    uint32_t thread, seq, slot;
+    uint32_t thread, tid, seq, slot;
     int exits; /* rounds of thread-exit destructors seen */
 };
 
 /* Pages that the kernel clears in a forked child, however it was forked: no region is anybody's there, and so the child's first event
  * takes the slow path, which sees that the generation is not the lane's. */
 struct record_live {
-    uint32_t generation;
-    uint32_t unused[15];
     _Atomic uint32_t region[RECORD_REGIONS]; /* record_region.c */
+    uint32_t generation;
 };
 extern struct record_live *record_live __attribute__((visibility("hidden")));
 extern __thread struct lane record_lane __attribute__((tls_model("initial-exec"), visibility("hidden")));
@@ -74,6 +73,8 @@ void record_large_snapshot(struct lane *l);
 
 /* record_lane.c : appends an event of any kind. Returns, for a death, the pages touched + 1; 0: not counted. */
 uint32_t record_put_any(struct lane *l, enum wire_op op, uintptr_t addr, size_t size, unsigned align_log2);
+/* Is the free of this block the lane's last event? */
+int record_freed_last(const struct lane *l, uintptr_t addr);
 
 /* record_hooks.c : a thread has its first lane. */
 void record_thread_begins(struct lane *l);
@@ -96,26 +97,25 @@ static inline void record_append(struct lane *l, uint64_t word) {
     l->next++;
 }
 
-/* A block of size bytes was given out. */
-static inline void record_put_birth(struct lane *l, enum wire_op op, uintptr_t addr, size_t size) {
-    if (LIKELY(size < WIRE_SIZE_END) && record_plain(l, addr))
-        record_append(l, wire_word(op, addr, size));
-    else
-        record_put_any(l, op, addr, size, 0);
+/* A block of size bytes was given out: 1 if a word was enough, 0 if record_put_any has to tell it. */
+static inline int record_put_birth(struct lane *l, enum wire_op op, uintptr_t addr, size_t size) {
+    if (UNLIKELY(size >= WIRE_SIZE_END) || !record_plain(l, addr))
+        return 0;
+    record_append(l, wire_word(op, addr, size));
+    return 1;
 }
 
-/* The block is about to be freed. If its birth is the lane's last word, that one word tells of both. */
-static inline void record_put_free(struct lane *l, uintptr_t addr) {
-    if (!record_plain(l, addr)) {
-        record_put_any(l, WIRE_FREE, addr, 0, 0);
-        return;
-    }
+/* The block is about to be freed; as record_put_birth. If its birth is the lane's last word, that one word tells of both. */
+static inline int record_put_free(struct lane *l, uintptr_t addr) {
+    if (!record_plain(l, addr))
+        return 0;
     uint64_t last = atomic_load_explicit(l->next - 1, memory_order_relaxed),
              apart = last ^ wire_word(WIRE_MALLOC, addr, 0);
     if ((apart >> 4 | apart << 60) < WIRE_SIZE_END)
         atomic_store_explicit(l->next - 1, last + (WIRE_BRIEF - WIRE_MALLOC), memory_order_relaxed);
     else
         record_append(l, wire_word(WIRE_FREE, addr, 0));
+    return 1;
 }
 
 #endif

@@ -166,17 +166,17 @@ static void file_refork(void) {
 static int slot_claim(uint32_t *at, int whole) {
     uint32_t slots = atomic_load_explicit(&head->narrow, memory_order_relaxed) ? WIRE_SLOTS_MIN : head->slots;
     for (uint32_t i = 0; i < slots; i++) {
-        uint32_t expect = WIRE_FREE_SLOT;
-        if (atomic_load_explicit(&head->state[i], memory_order_relaxed) == WIRE_FREE_SLOT &&
-            /* acq: pairs with the parent's release of a cleared slot */
-            atomic_compare_exchange_strong_explicit(&head->state[i], &expect, WIRE_CLAIMED_SLOT, memory_order_acquire,
-                                                    memory_order_relaxed)) {
-            *at = i;
-            if (!whole || record_populate(slot_at(i), WIRE_SLOT_BYTES))
-                return 1;
-            atomic_store_explicit(&head->state[i], WIRE_FREE_SLOT, memory_order_release);
-            return 0;
-        }
+        uint32_t seen = atomic_load_explicit(&head->state[i], memory_order_relaxed);
+        /* acq: pairs with the parent's release of a cleared slot */
+        if ((seen != WIRE_FREE_SLOT && seen != WIRE_WARM_SLOT) ||
+            !atomic_compare_exchange_strong_explicit(&head->state[i], &seen, WIRE_CLAIMED_SLOT, memory_order_acquire,
+                                                     memory_order_relaxed))
+            continue;
+        *at = i;
+        if (seen == WIRE_WARM_SLOT || !whole || record_populate(slot_at(i), WIRE_SLOT_BYTES))
+            return 1;
+        atomic_store_explicit(&head->state[i], WIRE_FREE_SLOT, memory_order_release);
+        return 0;
     }
     return 0;
 }
@@ -231,6 +231,7 @@ static void lane_begin(struct lane *l) {
     lane_nowhere(l);
     l->generation = record_live->generation;
     l->thread = atomic_fetch_add_explicit(&head->threads, 1, memory_order_relaxed);
+    l->tid = (uint32_t)syscall(SYS_gettid);
     l->seq = 0;
     l->near = 1;
     record_thread_begins(l);
@@ -239,7 +240,7 @@ static void lane_begin(struct lane *l) {
 static void lane_enter_slot(struct lane *l) {
     struct wire_slot *s = slot_at(l->slot);
     s->thread = l->thread;
-    s->tid = (uint32_t)syscall(SYS_gettid);
+    s->tid = l->tid;
     s->seq = l->seq++;
     s->base = l->last = wire_stamp();
     l->tag = (l->thread % (REGION_NO_TAG - 1) + 1) << 8;

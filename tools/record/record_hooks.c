@@ -1,7 +1,8 @@
 /* record_hooks.c : the malloc family, above whichever allocator the loader finds next.
  * Owns       every exported C symbol of the recorder, and the early blocks
  * Threads    any; a hook writes only to its own thread's lane
- * Invariant  while lane.inside is set, calls from below (the allocator's own, a signal handler's) pass through unrecorded */
+ * Invariant  while lane.inside is set, calls from below (the allocator's own, a signal handler's) pass through unrecorded. The next free is
+ *            not inside, having nothing to wait for: the one way down from there to the same block's death is __libc_free, which looks */
 #include "record_hooks.h"
 
 #include <dlfcn.h>
@@ -29,7 +30,7 @@ static void *early_alloc(size_t size, size_t align) {
     return early + at;
 }
 
-static int early_owns(const void *p) { return (const char *)p >= early && (const char *)p < early + sizeof early; }
+static int early_owns(const void *p) { return (uintptr_t)p - (uintptr_t)early < sizeof early; }
 
 void record_find(void *to, const char *name) {
     void *p = dlsym(RTLD_NEXT, name);
@@ -143,21 +144,35 @@ __attribute__((constructor)) void record_start(void) {
     l->inside = inside;
 }
 
+/* What the common case is kept clear of, so that it saves few registers. */
+__attribute__((noinline)) static void *malloc_more(struct lane *l, void *p, size_t size) {
+    if (p)
+        record_put_any(l, WIRE_MALLOC, (uintptr_t)p, size, 0);
+    record_leave(l);
+    return p;
+}
+
+__attribute__((noinline)) static void free_more(struct lane *l, void *p) {
+    record_put_any(l, WIRE_FREE, (uintptr_t)p, 0, 0);
+    record_leave(l);
+    record_next.free(p);
+}
+
 void *malloc(size_t size) {
     struct lane *l = record_enter();
     if (UNLIKELY(!l))
         return record_next.malloc(size);
     void *p = record_next.malloc(size);
-    record_born(l, p, size);
-    l->inside = 0;
+    if (UNLIKELY(!p) || UNLIKELY(!record_put_birth(l, WIRE_MALLOC, (uintptr_t)p, size)))
+        return malloc_more(l, p, size);
+    record_leave(l);
     return p;
 }
 
 void *calloc(size_t n, size_t size) {
     struct lane *l = record_enter();
     void *p = record_next.calloc(n, size);
-    if (LIKELY(l && p))
-        record_put_birth(l, WIRE_CALLOC, (uintptr_t)p, n * size);
+    record_born_as(l, WIRE_CALLOC, p, n * size);
     record_leave(l);
     return p;
 }
@@ -166,13 +181,14 @@ void free(void *p) {
     if (UNLIKELY(!p || early_owns(p)))
         return;
     struct lane *l = record_enter();
-    if (UNLIKELY(!l)) {
-        record_next.free(p);
-        return;
+    if (LIKELY(l != NULL)) {
+        if (UNLIKELY(!record_put_free(l, (uintptr_t)p))) {
+            free_more(l, p);
+            return;
+        }
+        record_leave(l);
     }
-    record_put_free(l, (uintptr_t)p);
     record_next.free(p);
-    l->inside = 0;
 }
 
 /* Moves an early block to the real allocator. */
@@ -198,7 +214,7 @@ void *record_realloc(void *(*next)(void *, size_t), void *p, size_t size) {
     if (UNLIKELY(!to && size > 0 && pages))
         record_large_add((uintptr_t)p, WIRE_LARGE_BYTES);
     if (LIKELY(to != NULL))
-        record_put_birth(l, WIRE_REALLOC_NEW, (uintptr_t)to, size);
+        record_born_as(l, WIRE_REALLOC_NEW, to, size);
     else
         record_put_any(l, WIRE_REALLOC_NEW, 0, size > 0, 0);
     l->inside = 0;

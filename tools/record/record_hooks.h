@@ -34,14 +34,23 @@ static inline struct lane *record_enter(void) {
     if (UNLIKELY(l->inside))
         return NULL;
     l->inside = 1;
+    atomic_signal_fence(memory_order_seq_cst);
     return l;
 }
 
-/* p, a block of size bytes or NULL, was given out; p is about to be freed. l NULL: nothing. */
-static inline void record_born(struct lane *l, void *p, size_t size) {
-    if (LIKELY(l && p))
-        record_put_birth(l, WIRE_MALLOC, (uintptr_t)p, size);
+static inline void record_leave(struct lane *l) {
+    atomic_signal_fence(memory_order_seq_cst);
+    if (LIKELY(l != NULL))
+        l->inside = 0;
 }
+
+/* p, a block of size bytes or NULL, was given out; p is about to be freed. l NULL: nothing. */
+static inline void record_born_as(struct lane *l, enum wire_op op, void *p, size_t size) {
+    if (LIKELY(l && p) && UNLIKELY(!record_put_birth(l, op, (uintptr_t)p, size)))
+        record_put_any(l, op, (uintptr_t)p, size, 0);
+}
+
+static inline void record_born(struct lane *l, void *p, size_t size) { record_born_as(l, WIRE_MALLOC, p, size); }
 
 static inline void record_born_aligned(struct lane *l, void *p, size_t size, size_t align) {
     if (l && p)
@@ -49,13 +58,8 @@ static inline void record_born_aligned(struct lane *l, void *p, size_t size, siz
 }
 
 static inline void record_dies(struct lane *l, void *p) {
-    if (LIKELY(l && p))
-        record_put_free(l, (uintptr_t)p);
-}
-
-static inline void record_leave(struct lane *l) {
-    if (LIKELY(l != NULL))
-        l->inside = 0;
+    if (LIKELY(l && p) && UNLIKELY(!record_put_free(l, (uintptr_t)p)))
+        record_put_any(l, WIRE_FREE, (uintptr_t)p, 0, 0);
 }
 
 /* The malloc family, which no header declares in full. */

@@ -3,12 +3,14 @@
  * Threads    any; each writes to its own lane */
 #include "record.h"
 
+enum { LONG = 16 }; /* so many times wire_sparse() is long for words without a stamp between them */
+
 /* Puts a stamp before the next word, and decides how many words may follow it: few where they are far apart. */
 static void lane_stamp(struct lane *l, uint64_t now) {
-    uint64_t dt = now > l->last ? now - l->last : 0, words = (uint64_t)(l->next - l->start);
-    if (dt > wire_sparse() * words)
+    uint64_t dt = now > l->last ? now - l->last : 0, words = (uint64_t)(l->next - l->start), sparse = wire_sparse();
+    if (dt > sparse * (words < LONG ? words : LONG))
         l->near = l->near > 1 ? l->near / 2 : 1;
-    else if (l->near < WIRE_NEAR_MOST)
+    else if (dt < sparse * LONG / 2 && l->near < WIRE_NEAR_MOST)
         l->near *= 2;
     record_append(l, dt << 4 | WIRE_TIME);
     l->last += dt;
@@ -63,4 +65,15 @@ uint32_t record_put_any(struct lane *l, enum wire_op op, uintptr_t addr, size_t 
     else
         record_append(l, wire_word(op, addr, size));
     return dies ? (uint32_t)size : 0;
+}
+
+int record_freed_last(const struct lane *l, uintptr_t addr) {
+    if (!l->next || l->generation != record_live->generation || l->next == l->start)
+        return 0;
+    uint64_t word = atomic_load_explicit(l->next - 1, memory_order_relaxed), op = word & 15;
+    if ((op == WIRE_FREE || op == WIRE_BRIEF) && wire_addr(word) == addr)
+        return 1;
+    return l->next - l->start >= WIRE_WIDE_WORDS &&
+           atomic_load_explicit(l->next - WIRE_WIDE_WORDS, memory_order_relaxed) == (WIRE_FREE << 4 | WIRE_WIDE) &&
+           atomic_load_explicit(l->next - WIRE_WIDE_WORDS + 1, memory_order_relaxed) == addr;
 }

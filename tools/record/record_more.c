@@ -57,9 +57,11 @@ TWIN(void *, reallocarray, void *p, size_t n, size_t size) {
     return __libc_realloc(p, bytes);
 }
 
+/* May be what the next free is made of: that has told of the block already. */
 TWIN(void, free, void *p) {
     struct lane *l = record_enter();
-    record_dies(l, p);
+    if (l && !record_freed_last(l, (uintptr_t)p))
+        record_dies(l, p);
     twin.free(p);
     record_leave(l);
 }
@@ -131,7 +133,7 @@ static void heap_born(struct lane *l, const hak_heap *heap, enum wire_op op, voi
     if (!l || !p)
         return;
     record_put_any(l, WIRE_HEAP, (uintptr_t)heap, 0, 0);
-    record_put_birth(l, op, (uintptr_t)p, size);
+    record_born_as(l, op, p, size);
 }
 
 void *hak_heap_malloc(hak_heap *heap, size_t size) {

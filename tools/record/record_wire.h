@@ -12,7 +12,7 @@
  * A slot belongs to one thread; (thread, seq) orders the slots of a thread, and a thread's words are in its order.
  *
  * Time. Reading the clock costs more than all else together, so an event has the stamp of the last WIRE_TIME word before it: not later
- * than it was. A thread stamps anew each WIRE_NEAR_MOST words at the most, at each event while they are further apart than
+ * than it was. A thread stamps anew each WIRE_NEAR_MOST words or few microseconds, at each event while they are further apart than
  * wire_sparse(), when the parent has come by (it sets slot.limit to 0), and whenever order across threads needs it (record_region.c).
  * So the events of all threads, sorted by their stamps, are in an order in which each block's events are as they were. */
 #ifndef RECORD_WIRE_H
@@ -58,7 +58,7 @@ enum wire_op {
 
 /* A word: op in bits 0-3, size in 4-18, address in 16-63: its lowest three bits, which share places with the size, are 0. What does not
  * fit is WIRE_WIDE, as is a death with pages. A word is stored whole, and that of WIRE_WIDE after the two that follow it: a half-written event reads as the end. */
-enum { WIRE_SIZE_BITS = 15, WIRE_SIZE_END = 1 << WIRE_SIZE_BITS, WIRE_WIDE_WORDS = 3, WIRE_NEAR_MOST = 64 };
+enum { WIRE_SIZE_BITS = 15, WIRE_SIZE_END = 1 << WIRE_SIZE_BITS, WIRE_WIDE_WORDS = 3, WIRE_NEAR_MOST = 512 };
 
 static inline uint64_t wire_word(enum wire_op op, uint64_t addr, uint64_t size) { return addr << 16 | size << 4 | op; }
 static inline uint64_t wire_addr(uint64_t word) { return word >> 19 << 3; }
@@ -77,8 +77,8 @@ struct wire_slot {
 _Static_assert(sizeof(struct wire_slot) == WIRE_SLOT_BYTES, "slot");
 enum { WIRE_WORDS = (WIRE_SLOT_BYTES - 64) / 8 };
 
-/* CLAIMED: somebody's, but its pages may not exist yet. */
-enum wire_state { WIRE_FREE_SLOT, WIRE_CLAIMED_SLOT, WIRE_OPEN_SLOT, WIRE_FULL_SLOT };
+/* CLAIMED: somebody's, but its pages may not exist yet. WARM: free, and its pages exist. */
+enum wire_state { WIRE_FREE_SLOT, WIRE_CLAIMED_SLOT, WIRE_OPEN_SLOT, WIRE_FULL_SLOT, WIRE_WARM_SLOT };
 
 /* A large live block. The parent writes pages now and then, so that a killed program has them too. */
 struct wire_large {
