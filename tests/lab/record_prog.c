@@ -60,9 +60,12 @@ static void mode_pair(void) {
 }
 
 /* Four threads that mostly use their own blocks, and now and then exchange one for another's: who frees it is anybody. */
+static pthread_barrier_t all_there;
+
 static void *swapper(void *seed) {
     void *own[16] = {NULL};
     uint64_t r = (uintptr_t)seed * 0x9e3779b97f4a7c15u + 1;
+    pthread_barrier_wait(&all_there);
     for (long i = 0; i < turns; i++) {
         r = r * 6364136223846793005u + 1442695040888963407u;
         void **at = &own[r >> 60];
@@ -80,6 +83,7 @@ static void *swapper(void *seed) {
 
 static void mode_swap(void) {
     pthread_t t[4];
+    pthread_barrier_init(&all_there, NULL, 4);
     for (uintptr_t i = 0; i < 4; i++)
         pthread_create(&t[i], NULL, swapper, (void *)(i + 1));
     for (int i = 0; i < 4; i++)

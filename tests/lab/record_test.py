@@ -48,7 +48,7 @@ class Counts(RecordTest):
         for _ in range(3):
             s = self.trace(self.record(PROG, "swap", 150000))
             self.assertEqual(count(s, "threads", "unknown_frees", "missed_frees"), [5, 0, 0])
-            self.assertGreater(s["cross_thread"]["blocks"], 500)
+            self.assertGreater(s["cross_thread"]["blocks"], 5000)
             self.assertLess(s["live_at_end_blocks"], 30)
 
     def test_order_by_the_clock(self):
