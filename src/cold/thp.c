@@ -1,7 +1,7 @@
 /* cold/thp.c : advice about huge pages, given once for each piece that the arena grows by.                             L2
  * Owns       what the kernel said about sizes          Reads  gates.thp          Threads  whoever grows the arena; statistics read along
  * Below the floor pages of 2 MiB cost more RSS than the time they save (measured: gs 1.20 against 1.09 of glibc, rptest 2.6 against 1.4, for
- * 1 % of CPU). Above it a fault of 2 MiB, a seventh of the cost of 512 faults of 4 KiB, counts for more.
+ * 1 % of CPU). Above it a fault of 2 MiB, a seventh of the cost of 512 faults of 4 KiB, counts for more, where what is taken is filled.
  * Where the administrator allows pages of 16 to 512 KiB on advice, and none of 2 MiB (which the kernel would take instead), a page is about
  * a slab: nothing much is wasted, and the advice comes once the heap is 64 of them.
  * The kernel is asked which sizes it gives when the heap is 4 MiB, not at start: that would cost each small program seven files.
@@ -54,11 +54,18 @@ static size_t small_floor(void) {
     return hak_max(largest * FLOOR_PAGES >> HAK_UNIT_SHIFT, ASK_UNITS);
 }
 
-static bool wanted(enum thp_kind kind, size_t used) {
+/* Was what the arena grew by last filled? Large blocks that a program takes at once and fills in part, or never, are no large heap yet. */
+static bool filled_before(size_t unit) {
+    size_t bytes = hak_min(unit, FLOOR_UNITS) << HAK_UNIT_SHIFT;
+    size_t in = os_resident(unit_address(unit) - bytes, bytes);
+    return in == SIZE_MAX || in * os_page_size() >= bytes / 4 * 3;
+}
+
+static bool wanted(enum thp_kind kind, size_t unit, size_t used) {
     if (hak_gates.thp == ALWAYS) {
         return true;
     }
-    return kind == THP_HUGE ? used >= FLOOR_UNITS : kind == THP_SMALL && used >= small_floor();
+    return kind == THP_HUGE ? used >= FLOOR_UNITS && filled_before(unit) : kind == THP_SMALL && used >= small_floor();
 }
 
 static enum thp_kind advise(size_t unit, size_t units, size_t used) {
@@ -72,7 +79,7 @@ static enum thp_kind advise(size_t unit, size_t units, size_t used) {
         ask();
     }
     enum thp_kind kind = obtainable();
-    if (!wanted(kind, used)) {
+    if (!wanted(kind, unit, used)) {
         return now.always & HAK_SUPER ? THP_HUGE : THP_NONE;
     }
     return os_huge(at, bytes, true) == 0 ? kind : THP_NONE;
