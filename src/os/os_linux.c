@@ -133,16 +133,21 @@ static bool filtered(void) {
     return mode > 0 || (mode < 0 && mode != -EINVAL);
 }
 
-int os_present(const void *p, size_t pages, unsigned char *in) {
-    return filtered() ? -EPERM : (int)hak_kernel3(SYS_mincore, (uintptr_t)p, pages * os_page_size(), (uintptr_t)in);
+static int present(const void *p, size_t pages, unsigned char *in) {
+    return (int)hak_kernel3(SYS_mincore, (uintptr_t)p, pages * os_page_size(), (uintptr_t)in);
 }
+
+int os_present(const void *p, size_t pages, unsigned char *in) { return filtered() ? -EPERM : present(p, pages, in); }
 
 size_t os_resident(const void *p, size_t len) {
     unsigned char in[OS_PRESENT_PAGES];
     size_t page = os_page_size(), n = 0;
+    if (filtered()) {
+        return SIZE_MAX;
+    }
     for (size_t at = 0; at < len; at += sizeof in * page) {
         size_t pages = hak_min((len - at) / page, sizeof in);
-        if (os_present((const char *)p + at, pages, in)) {
+        if (present((const char *)p + at, pages, in)) {
             return SIZE_MAX;
         }
         for (size_t i = 0; i < pages; i++) {

@@ -45,9 +45,10 @@ class LabTest(unittest.TestCase):
         return os.path.join(self.home, name)
 
     def tool(self, *args, status=0, env=None, timeout=120, **more):
-        """Runs the tool and returns (stdout, stderr); the exit status must be the expected one (None: any)."""
+        """Runs the tool and returns (stdout, stderr); the exit status must be the expected one (None: any), and is kept as self.status."""
         done = subprocess.run([TOOL, *map(str, args)], capture_output=True, text=True, timeout=timeout,
                               env=env or self.environment(), stdin=subprocess.DEVNULL, **more)
+        self.status = done.returncode
         if status is not None:
             self.assertEqual(done.returncode, status, f"hakmem {' '.join(map(str, args))}\n{done.stdout}\n{done.stderr}")
         return done.stdout, done.stderr

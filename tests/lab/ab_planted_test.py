@@ -35,7 +35,7 @@ class Planted(LabTest):
             d = self.json("ab", "--lib", libs, *options, "--budget", "15", "--json", "--", WORK, work, status=None)
             if d["verdict"]["word"] != "NO DIFFERENCE DETECTED":
                 break
-        self.assertEqual((d["verdict"]["word"], d["verdict"]["measure"]), ("NO-GO", measure))
+        self.assertEqual((self.status, d["verdict"]["word"], d["verdict"]["measure"]), (3, "NO-GO", measure))
         self.found(d, measure)
 
     def test_time(self):

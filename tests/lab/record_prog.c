@@ -59,9 +59,9 @@ static void mode_pair(void) {
     pthread_join(t[1], NULL);
 }
 
-/* Four threads that mostly use their own blocks, and now and then exchange one for another's: who frees it is anybody. */
 static pthread_barrier_t all_there;
 
+/* Four threads that mostly use their own blocks, and now and then exchange one for another's: who frees it is anybody. */
 static void *swapper(void *seed) {
     void *own[16] = {NULL};
     uint64_t r = (uintptr_t)seed * 0x9e3779b97f4a7c15u + 1;

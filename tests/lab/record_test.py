@@ -163,7 +163,6 @@ class Counts(RecordTest):
             for key in ("events", "blocks", "frees", "aligned", "reallocs", "peak_live_bytes", "unknown_frees", "missed_frees"):
                 self.assertEqual(s[key], alone[key], (mode, key))
 
-
     def test_the_program_is_quicker_than_the_recorder(self):
         """The recorder is held up where it makes what the program's side opens: the program has not begun by then."""
         compiler = shutil.which("cc")

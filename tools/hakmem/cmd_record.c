@@ -60,10 +60,10 @@ static const struct argp record_argp = {
            "pages touched. `hakmem replay` runs the recording against other "
            "allocators, `hakmem trace` summarises it. Nothing is lost "
            "when a process forks, execs, exits or crashes. Exits with CMD's status. "
-           "A call costs CMD some 2 ns more, and as much or twice that in this process beside it: python3 with "
-           "malloc takes 1.05 times its CPU time, 1.4 times with ours; a loop of nothing but malloc and "
-           "free 1.4 to 1.7 times. The clock is read once for up to 512 calls that come "
-           "close together; times between are estimated, the order is not."
+           "A call costs CMD some 2 to 3 ns more, and as much or twice that in this process beside it: python3 with "
+           "malloc, lua or perl take up to 1.06 times their CPU time, up to 1.3 times with ours; a loop of nothing but "
+           "malloc and free 1.4 to 1.7 times, 1.9 in its first milliseconds. The clock is read once for up to some "
+           "hundred calls that come close together; times between are estimated, the order is not."
            "\vExample:\n  hakmem record -o py.hkt -- python3 script.py\n  hakmem "
            "trace py.hkt\n  hakmem replay py.hkt --lib libc,mimalloc"};
 
@@ -220,8 +220,12 @@ int cmd_record(int argc, char **argv) {
     struct clock_pair from = clock_now();
     struct collector *c = collect_open(dir, &w); /* makes what the child needs */
     pid_t child = fork();
-    if (child < 0)
-        fail(STATUS_FAILED, "fork: %s", strerror(errno));
+    if (child < 0) {
+        int error = errno;
+        collect_finish(c);
+        rmdir(dir);
+        fail(STATUS_FAILED, "fork: %s", strerror(error));
+    }
     if (child == 0)
         child_run(argv + first, lib, dir, room);
     interrupt_catch();

@@ -10,10 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static void lane_leave(struct lane **l) {
-    if (*l)
-        (*l)->inside = 0;
-}
+static void lane_leave(struct lane **l) { record_leave(*l); }
 
 /* Looks below the recorder, then anywhere (a libstdc++ that was loaded privately). */
 static void cxx_find(void **slot, const char *name) {

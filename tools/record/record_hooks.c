@@ -163,7 +163,7 @@ void *malloc(size_t size) {
     if (UNLIKELY(!l))
         return record_next.malloc(size);
     void *p = record_next.malloc(size);
-    if (UNLIKELY(!p) || UNLIKELY(!record_put_birth(l, WIRE_MALLOC, (uintptr_t)p, size)))
+    if (UNLIKELY(!p || !record_put_birth(l, WIRE_MALLOC, (uintptr_t)p, size)))
         return malloc_more(l, p, size);
     record_leave(l);
     return p;
@@ -181,13 +181,11 @@ void free(void *p) {
     if (UNLIKELY(!p || early_owns(p)))
         return;
     struct lane *l = record_enter();
-    if (LIKELY(l != NULL)) {
-        if (UNLIKELY(!record_put_free(l, (uintptr_t)p))) {
-            free_more(l, p);
-            return;
-        }
-        record_leave(l);
+    if (UNLIKELY(l && !record_put_free(l, (uintptr_t)p))) {
+        free_more(l, p);
+        return;
     }
+    record_leave(l);
     record_next.free(p);
 }
 
@@ -217,7 +215,7 @@ void *record_realloc(void *(*next)(void *, size_t), void *p, size_t size) {
         record_born_as(l, WIRE_REALLOC_NEW, to, size);
     else
         record_put_any(l, WIRE_REALLOC_NEW, 0, size > 0, 0);
-    l->inside = 0;
+    record_leave(l);
     return to;
 }
 

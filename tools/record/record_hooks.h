@@ -28,7 +28,7 @@ void record_find(void *to, const char *name);
 void record_twins_find(void);
 #pragma GCC visibility pop
 
-/* The lane to record in, or NULL when this call is to pass through. The caller clears lane.inside after the event. */
+/* The lane to record in, or NULL when this call is to pass through. The caller ends with record_leave(). */
 static inline struct lane *record_enter(void) {
     struct lane *l = &record_lane;
     if (UNLIKELY(l->inside))

@@ -12,7 +12,7 @@
  * A slot belongs to one thread; (thread, seq) orders the slots of a thread, and a thread's words are in its order.
  *
  * Time. Reading the clock costs more than all else together, so an event has the stamp of the last WIRE_TIME word before it: not later
- * than it was. A thread stamps anew each WIRE_NEAR_MOST words or few microseconds, at each event while they are further apart than
+ * than it was. A thread stamps anew each WIRE_NEAR_MOST words, or less (it aims at some microseconds), at each event while they are further apart than
  * wire_sparse(), when the parent has come by (it sets slot.limit to 0), and whenever order across threads needs it (record_region.c).
  * So the events of all threads, sorted by their stamps, are in an order in which each block's events are as they were. */
 #ifndef RECORD_WIRE_H
