@@ -47,7 +47,7 @@ void *aligned_new(size_t align, size_t n) {
         }
     }
     if (!p) {
-        bool zeroed;
+        bool zeroed = false;
         p = door_large(n, align, &zeroed);
     }
     errno = saved;

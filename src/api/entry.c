@@ -17,6 +17,6 @@ static void *or_enomem(void *p) {
 void *hak_malloc_cold(size_t n, size_t cls) { return or_enomem(door_malloc(n, cls)); }
 
 void *hak_malloc_large(size_t n) {
-    bool zeroed;
+    bool zeroed = false;
     return or_enomem(door_large(n, 1, &zeroed));
 }

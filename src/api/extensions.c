@@ -104,9 +104,11 @@ HAK_EXPORT hak_heap *hak_heap_create(void) {
 }
 
 static void *heap_try(struct heap *h, size_t size, bool *zeroed) {
+    if (size > HAK_MEDIUM_MAX) {
+        return large_alloc(size, 1, h->id, zeroed);
+    }
     *zeroed = false;
-    return size <= HAK_MEDIUM_MAX ? shared_take(h, hak_load_rlx(&hak_class_of[hak_class_index(size)]))
-                                  : large_alloc(size, 1, h->id, zeroed);
+    return shared_take(h, hak_load_rlx(&hak_class_of[hak_class_index(size)]));
 }
 
 /* A signal handler that interrupted the allocator gets nothing: the heap's lock may be held. */
@@ -127,12 +129,12 @@ static void *heap_alloc(struct heap *h, size_t size, bool *zeroed) {
 }
 
 HAK_EXPORT void *hak_heap_malloc(hak_heap *heap, size_t size) {
-    bool zeroed;
+    bool zeroed = false;
     return or_enomem(heap_alloc((struct heap *)heap, size, &zeroed));
 }
 
 HAK_EXPORT void *hak_heap_calloc(hak_heap *heap, size_t n, size_t size) {
-    bool zeroed = false;
+    bool zeroed = true;
     size_t bytes;
     void *p = hak_mul(n, size, &bytes) ? heap_alloc((struct heap *)heap, bytes, &zeroed) : 0;
     if (!p || zeroed) {

@@ -25,7 +25,7 @@ HAK_COLD static void *no_memory(void) {
 }
 
 HAK_NOINLINE static void *calloc_large(size_t n) {
-    bool zeroed;
+    bool zeroed = true;
     void *p = door_large(n, 1, &zeroed);
     if (!p) {
         return no_memory();

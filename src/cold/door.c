@@ -140,7 +140,7 @@ void *door_malloc(size_t n, size_t cls) {
             magazine_grown(t, h, (unsigned)cls);
         }
     }
-    bool zeroed;
+    bool zeroed = false;
     if (HAK_UNLIKELY(!p) &&
         !(p = huge_alloc(n, 1, 0, &zeroed))) { /* not only the arena is out: what this thread hoards may be enough */
         thread_flush(t, h);
@@ -153,12 +153,13 @@ void *door_malloc(size_t n, size_t cls) {
 
 void *door_large(size_t n, size_t align, bool *zeroed) {
     struct thread_cache *t = &hak_tls;
-    *zeroed = false;
     if (HAK_UNLIKELY(n > PTRDIFF_MAX || t->busy)) {
+        *zeroed = false;
         return emergency_alloc(n, align);
     }
     struct heap *h = heap_here(t);
     if (hak_load_acq(&hak_mode) == HAK_MODE_LIBC) {
+        *zeroed = false;
         return align > 16 ? hak_foreign.memalign(align, n) : hak_foreign.malloc(n);
     }
     t->busy++;

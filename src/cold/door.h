@@ -10,8 +10,8 @@ struct heap;
 
 /* hak_malloc_cold() and hak_malloc_large() but for errno. */
 HAK_HIDDEN void *door_malloc(size_t n, size_t cls);
-/* n bytes at a multiple of align, as a large block, in a signal handler that met the allocator one of the emergency pool's. NULL when memory is
- * out or n > PTRDIFF_MAX. */
+/* n bytes at a multiple of align, as a large block, in a signal handler that met the allocator one of the emergency pool's. *zeroed as in
+ * large_alloc(). NULL when memory is out or n > PTRDIFF_MAX. */
 HAK_HIDDEN void *door_large(size_t n, size_t align, bool *zeroed);
 /* n bytes as a mapping of its own, which door_resize() grows without a copy; NULL when memory is out. */
 HAK_HIDDEN void *door_movable(size_t n);

@@ -11,6 +11,7 @@
 #include "cold/thp.h"
 #include "gates/build.h"
 #include "os/os.h"
+#include <errno.h>
 #include <string.h>
 
 struct record {
@@ -230,7 +231,8 @@ static char *map_aligned(size_t *size, size_t align, size_t *lead) {
     return block;
 }
 
-static void *alloc(struct record r, size_t align, bool grows, bool *zeroed) {
+static void *alloc(struct record r, size_t align, enum thp_filling filling, bool *zeroed) {
+    bool grows = filling == THP_GROWING;
     char *p = align == os_page_size() ? take_cached(&r, grows) : 0;
     *zeroed = !p;
     if (!p) {
@@ -238,8 +240,8 @@ static void *alloc(struct record r, size_t align, bool grows, bool *zeroed) {
         if (p && grows) {
             p = place_roomy(p, r.size);
         }
-        if (p && r.size > HAK_HUGE_MIN && thp_large_wanted(r.size)) {
-            os_huge(p, r.size, true);
+        if (p && r.size > HAK_HUGE_MIN) {
+            thp_mapping(p, r.size, filling);
         }
     }
     r.at = (uintptr_t)p;
@@ -252,13 +254,14 @@ static void *alloc(struct record r, size_t align, bool grows, bool *zeroed) {
 
 void *huge_alloc(size_t n, size_t align, uint32_t heap, bool *zeroed) {
     size_t page = os_page_size(), size = hak_align_up(n ? n : 1, page);
-    return size < n ? 0 : alloc((struct record){.size = size, .heap = heap}, hak_max(align, page), false, zeroed);
+    enum thp_filling filling = *zeroed ? THP_ANYWHERE : THP_FROM_THE_START;
+    return size < n ? 0 : alloc((struct record){.size = size, .heap = heap}, hak_max(align, page), filling, zeroed);
 }
 
 void *huge_alloc_growing(size_t n) {
     bool zeroed;
     size_t page = os_page_size(), size = hak_align_up(n, page);
-    return size < n ? 0 : alloc((struct record){.size = size}, page, true, &zeroed);
+    return size < n ? 0 : alloc((struct record){.size = size}, page, THP_GROWING, &zeroed);
 }
 
 size_t huge_size(const void *p) {
@@ -320,8 +323,16 @@ static bool grow_in_place(const void *p, size_t size) {
 /* NULL: unchanged. */
 static void *remap(void *p, size_t had, size_t size) {
     void *q;
-    if (os_remap(p, had, size, 0, &q)) {
+    int err = os_remap(p, had, size, 0, &q);
+    if (err == -EFAULT) { /* to the kernel a mapping with huge pages in a part of it is two, which it does not move */
+        os_huge(p, had, true);
+        err = os_remap(p, had, size, 0, &q);
+    }
+    if (err) {
         return 0;
+    }
+    if (had <= HAK_HUGE_MIN && size > HAK_HUGE_MIN) {
+        thp_mapping(q, size, THP_GROWING);
     }
     return q == p ? p : place_roomy(q, size);
 }

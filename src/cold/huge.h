@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* *zeroed: whether zeroes are asked for; on return, whether every byte reads zero. */
 HAK_HIDDEN void *huge_alloc(size_t n, size_t align, uint32_t heap, bool *zeroed);
 /* For a block that realloc moves for the first time, and will again: it gets the cached mapping whole. */
 HAK_HIDDEN void *huge_alloc_growing(size_t n);

@@ -10,7 +10,8 @@
 struct heap;
 
 /* n bytes at a multiple of align (a power of two); more than HAK_HUGE_MIN, or an alignment over 2 MiB, becomes a mapping of its own.
- * heap: id of the first-class heap it belongs to, 0 for none. *zeroed: every byte reads zero. NULL when memory is out. */
+ * heap: id of the first-class heap it belongs to, 0 for none. *zeroed: whether zeroes are asked for; on return, whether every byte
+ * reads zero. NULL when memory is out. */
 HAK_HIDDEN void *large_alloc(size_t n, size_t align, uint32_t heap, bool *zeroed);
 /* unit: the block's first unit, whose map word says large. False when somebody else freed it first. */
 HAK_HIDDEN bool large_free(uint32_t unit);

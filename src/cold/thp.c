@@ -6,6 +6,8 @@
  * a slab: nothing much is wasted, and the advice comes once the heap is 64 of them.
  * The kernel is asked which sizes it gives when the heap is 4 MiB, not at start: that would cost each small program seven files.
  * Large blocks, 4 MiB and more, get theirs whatever the heap's size, once the program has shown that it fills such blocks.
+ * A mapping of its own that malloc gave gets them before that, behind its first 4 MiB: who asks for no zeroes writes from one end, and who
+ * never comes so far pays nothing. One that realloc made so large gets them at once.
  * Gate       HAKMEM_THP          Decision  docs/decisions/006          Test  unit/thp */
 #include "cold/thp.h"
 #include "base/atomic.h"
@@ -22,7 +24,14 @@ enum { ASK_UNITS = (4 << 20) >> HAK_UNIT_SHIFT, FLOOR_UNITS = (64 << 20) >> HAK_
 
 /* Large blocks that programs fill gain from huge pages and waste nothing; those that they hardly touch (gs's page) would cost 2 MiB a touch.
  * So the first ones are looked at when they are freed, later ones now and then. */
-enum { LARGE_BYTES = 4 << 20, LARGE_LOOKS = 8, LARGE_EVERY = 16, LARGE_TRUST = 4, LARGE_BLAME = 2 };
+enum {
+    LARGE_BYTES = 4 << 20,
+    MAPPING_HEAD = 4 << 20,
+    LARGE_LOOKS = 8,
+    LARGE_EVERY = 16,
+    LARGE_TRUST = 4,
+    LARGE_BLAME = 2
+};
 
 enum { SLAB_FLOOR = 24 << 20, SLAB_HOLES = 16 };
 
@@ -37,6 +46,12 @@ static void ask(void) {
     hak_store_rlx(&now.always, always);
     hak_store_rlx(&now.known, known);
     hak_store_rel(&now.read, true); /* rel: pairs with thp_stats_get() */
+}
+
+static void ask_once(void) {
+    if (!hak_load_acq(&now.read)) { /* acq: pairs with ask() */
+        ask();
+    }
 }
 
 /* What advice would bring: pages of 2 MiB if there are any, for all that is known. */
@@ -75,8 +90,8 @@ static enum thp_kind advise(size_t unit, size_t units, size_t used) {
         os_huge(at, bytes, false);
         return THP_NONE;
     }
-    if (!now.read && (used >= ASK_UNITS || hak_gates.thp == ALWAYS)) {
-        ask();
+    if (used >= ASK_UNITS || hak_gates.thp == ALWAYS) {
+        ask_once();
     }
     enum thp_kind kind = obtainable();
     if (!wanted(kind, unit, used)) {
@@ -94,6 +109,19 @@ enum thp_kind thp_grown(size_t unit, size_t units, size_t used) {
 
 bool thp_large_wanted(size_t n) {
     return n >= LARGE_BYTES && hak_load_rlx(&large_filled) > 0 && hak_gates.thp == DEFAULT && obtainable() == THP_HUGE;
+}
+
+void thp_mapping(void *p, size_t n, enum thp_filling filling) {
+    volatile char *first = p;
+    size_t head = filling == THP_FROM_THE_START ? MAPPING_HEAD : 0;
+    ask_once();
+    if (hak_gates.thp != DEFAULT || thp_large_wanted(n)) {
+        os_huge(p, n, hak_gates.thp != NEVER);
+    } else if (filling != THP_ANYWHERE && hak_load_rlx(&large_filled) == 0 && obtainable() == THP_HUGE) {
+        *first =
+            *first; /* in memory before it is two mappings: only then the kernel can make them one again (huge.c) */
+        os_huge((char *)p + head, n - head, true);
+    }
 }
 
 void thp_large(uint32_t unit, uint32_t units) {
@@ -131,9 +159,7 @@ void thp_large_freed(const void *p, size_t n) {
     if (in == SIZE_MAX) {
         return;
     }
-    if (!hak_load_acq(&now.read)) { /* acq: pairs with ask() */
-        ask();
-    }
+    ask_once();
     bool full = in * os_page_size() >= n / 8 * 7;
     int32_t votes =
         hak_load_rlx(&large_filled) + (full ? 1 : -LARGE_BLAME); /* a vote lost to another thread does no harm */

@@ -17,6 +17,9 @@ HAK_HIDDEN enum thp_kind thp_grown(size_t unit, size_t units, size_t used);
 
 /* Whether huge pages are worth it for a block of n bytes, whatever the heap's size: large blocks of this program are filled. Any thread. */
 HAK_HIDDEN bool thp_large_wanted(size_t n);
+/* A mapping of n bytes at p, more than HAK_HUGE_MIN, is new, or has grown over it: asks for them where they are worth it. Its owner, no lock held. */
+enum thp_filling { THP_ANYWHERE, THP_FROM_THE_START, THP_GROWING }; /* calloc: perhaps a table; malloc; by realloc */
+HAK_HIDDEN void thp_mapping(void *p, size_t n, enum thp_filling filling);
 /* Asks for them where the span [unit, unit + units) holds whole supers. Its owner, no lock held. */
 HAK_HIDDEN void thp_large(uint32_t unit, uint32_t units);
 /* The block of n bytes at p is about to be freed: looks how much of it was filled. Its owner, no lock held. */

@@ -30,6 +30,7 @@ static struct {
     char **environment;
     void *(*lookup)(const char *name);
     void (*at_barrier)(void);
+    void *huge_at; /* atomic */
 } knob = {.clock = 1000, .page = 4096, .limit = SIZE_MAX, .threaded = true, .asked = (size_t)2 << 20};
 
 void os_fault_reset(void) {
@@ -54,6 +55,7 @@ void os_fault_break(enum os_fault_call call, bool broken) { knob.broken[call] = 
 unsigned os_fault_count(enum os_fault_call call) { return hak_load_rlx(&knob.count[call]); }
 size_t os_fault_mapped(void) { return hak_load_rlx(&knob.mapped); }
 size_t os_fault_purged(void) { return hak_load_rlx(&knob.purged); }
+void *os_fault_huge_at(void) { return hak_load_rlx(&knob.huge_at); }
 void os_fault_clock(uint64_t ms) { hak_store_rlx(&knob.clock, ms); }
 void os_fault_advance(uint64_t ms) { hak_add_rlx(&knob.clock, ms); }
 void os_fault_page_size(size_t bytes) { knob.page = bytes; }
@@ -202,9 +204,9 @@ int os_populate(void *p, size_t len) {
 }
 
 int os_huge(void *p, size_t len, bool on) {
-    (void)p;
     (void)len;
     (void)on;
+    hak_store_rlx(&knob.huge_at, p);
     return fails(OS_HUGE) ? -EINVAL : 0;
 }
 

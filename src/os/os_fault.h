@@ -34,6 +34,8 @@ void os_fault_break(enum os_fault_call call, bool broken);
 unsigned os_fault_count(enum os_fault_call call);
 /* Bytes of os_reserve(), os_map(), os_map_at() and os_remap() that were not unmapped. */
 size_t os_fault_mapped(void);
+/* Where os_huge() was last called for. */
+void *os_fault_huge_at(void);
 /* Bytes given to os_purge() since the last reset. */
 size_t os_fault_purged(void);
 

@@ -74,6 +74,23 @@ static void long_vector(void) {
     stress_free(&b);
 }
 
+/* A block so large that it may lie in huge pages but for its start, which makes it two mappings to the kernel: it is moved, not copied. */
+static void long_and_sparse(void) {
+    enum { MB = 1 << 20 };
+    char *p = malloc((size_t)80 * MB);
+    REQUIRE(p != NULL);
+    memset(p, 1, (size_t)6 * MB);
+    size_t before = stress_status("VmRSS:");
+    for (size_t n = 100; n <= 400; n += 100) {
+        p = realloc(p, n * MB);
+        REQUIRE(p != NULL);
+        CHECK(p[0] == 1 && p[6 * MB - 1] == 1);
+        p[n * MB - 1] = 1;
+    }
+    CHECK(STRESS_SLOW || stress_status("VmRSS:") < before + (size_t)20 * MB);
+    free(p);
+}
+
 int main(void) {
     check_start();
     for (size_t i = 0; i < SHARED; i++) {
@@ -87,6 +104,7 @@ int main(void) {
         pthread_join(t[i], NULL);
     }
     long_vector();
+    long_and_sparse();
     for (size_t i = 0; i < SHARED; i++) {
         stress_free(&shared[i]);
     }

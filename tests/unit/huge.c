@@ -49,7 +49,7 @@ static void table(void **state) {
     enum { LIVE = 2000 };
     static void *p[LIVE];
     uint64_t seed = 5;
-    bool zeroed;
+    bool zeroed = false;
     size_t mapped = os_fault_mapped();
     for (int i = 0; i < 20000; i++) {
         size_t k = unit_below(&seed, LIVE);
@@ -72,7 +72,7 @@ static void table(void **state) {
 
 static void cached(void **state) {
     (void)state;
-    bool zeroed;
+    bool zeroed = false;
     huge_purge(UINT32_MAX);
     char *p = huge_alloc(10 * MB, 1, 0, &zeroed);
     memset(p, 1, 10 * MB);
@@ -100,7 +100,7 @@ static size_t spare(void) {
 /* A block that grows has all of the cached mapping to grow into, until it has not grown for a while. */
 static void growing(void **state) {
     (void)state;
-    bool zeroed;
+    bool zeroed = false;
     size_t before = live(), mapped = os_fault_mapped();
     huge_purge(UINT32_MAX);
     char *p = huge_alloc(20 * MB, 1, 0, &zeroed);
@@ -202,7 +202,7 @@ static void room(void **state) {
 
 static void resize(void **state) {
     (void)state;
-    bool zeroed;
+    bool zeroed = false;
     char *p = huge_alloc(3 * MB, 1, 0, &zeroed);
     p[0] = 1;
     p[3 * MB - 1] = 2;
@@ -225,7 +225,7 @@ static void resize(void **state) {
 
 static void heaps(void **state) {
     (void)state;
-    bool zeroed;
+    bool zeroed = false;
     char *mine = huge_alloc(MB, 1, 0, &zeroed);
     for (int i = 0; i < 10; i++) {
         assert_non_null(huge_alloc(MB, 1, 9, &zeroed));
@@ -240,7 +240,7 @@ static void heaps(void **state) {
 /* A kernel that refuses to unmap: aligned blocks keep their lead, and still come and go. */
 static void no_unmap(void **state) {
     (void)state;
-    bool zeroed;
+    bool zeroed = false;
     os_fault_break(OS_UNMAP, true);
     char *p = huge_alloc(MB, 8 * MB, 0, &zeroed);
     assert_true(p && (uintptr_t)p % (8 * MB) == 0 && huge_size(p) == MB);
@@ -255,7 +255,7 @@ static void no_unmap(void **state) {
 static void *block[300];
 
 static void attempt(void) {
-    bool zeroed;
+    bool zeroed = false;
     errno = 4242;
     for (unsigned i = 0; i < COUNT(block); i++) {
         block[i] = block[i] ? block[i] : huge_alloc(8192 + i, i % 3 ? 1 : 65536, 0, &zeroed);
@@ -292,7 +292,7 @@ static void resize_in_full_table(void **state) {
     (void)state;
     enum { MOST = 32768 };
     static void *p[MOST];
-    bool zeroed;
+    bool zeroed = false;
     unsigned n = 0, maps;
     size_t slots = 128, had;
     do { /* until the table grows: to four times what it had, and nothing in it is a removed one */

@@ -37,7 +37,7 @@ static void sizes(void **state) {
 
 static void resize(void **state) {
     (void)state;
-    bool zeroed;
+    bool zeroed = false;
     char *p = large_alloc(200000, 1, 0, &zeroed);
     memset(p, 1, 200000);
     assert_true(large_resize(unit(p), 1000000));
@@ -69,7 +69,7 @@ static void resize(void **state) {
 static void heap_end(void **state) {
     (void)state;
     struct heap *h = heap_acquire(HEAP_FIRST_CLASS);
-    bool zeroed;
+    bool zeroed = false;
     char *other = large_alloc(300000, 1, 0, &zeroed);
     size_t used = span_used();
     for (int i = 0; i < 20; i++) {
@@ -87,7 +87,7 @@ static void heap_end(void **state) {
 static char *got[40];
 
 static void attempt(void) {
-    bool zeroed;
+    bool zeroed = false;
     for (unsigned i = 0; i < COUNT(got); i++) {
         if (!got[i]) {
             got[i] = large_alloc((size_t)3 << 20, 1, 0, &zeroed);
@@ -117,7 +117,7 @@ static void refusals(void **state) {
 /* No mapping can be had (a limit on address space, and the arena has it all): a huge block comes from the free units, but never by growth. */
 static void huge_in_arena(void **state) {
     (void)state;
-    bool zeroed;
+    bool zeroed = false;
     char *keep[4], *p;
     for (unsigned i = 0; i < COUNT(keep); i++) {
         keep[i] = large_alloc((size_t)40 << 20, 1, 0, &zeroed);
@@ -143,7 +143,7 @@ static void huge_in_arena(void **state) {
 
 /* Zeroes a block of which every step-th page is in memory and holds something; returns the bytes that went back to the kernel. */
 static size_t zeroed_by_purge(size_t n, size_t step) {
-    bool zeroed;
+    bool zeroed = false;
     char *p = large_alloc(n, 1, 0, &zeroed);
     assert_non_null(p);
     assert_int_equal(os_purge(p, hak_align_down(n, 4096)), 0);
@@ -170,7 +170,7 @@ static void zeroing(void **state) {
     os_fault_break(OS_RESIDENT, true);
     assert_int_equal(zeroed_by_purge(n, 16), 0);
     os_fault_break(OS_RESIDENT, false);
-    bool zeroed;
+    bool zeroed = false;
     char *p = large_alloc(n, 1, 0, &zeroed);
     p[n / 2] = 1;
     os_fault_break(OS_PURGE, true);

@@ -120,7 +120,7 @@ static void not_filled(void) {
 static unsigned large_round(bool filled) {
     unsigned before = os_fault_count(OS_HUGE);
     size_t n = 20 << 20;
-    bool zeroed;
+    bool zeroed = false;
     char *p = large_alloc(n, 1, 0, &zeroed);
     assert_non_null(p);
     memset(p, 1, filled ? n : 4096);
@@ -145,6 +145,62 @@ static void large_sparse(void) {
     }
     assert_int_equal(large_round(true), 0);
     assert_int_equal(large_round(true), 0); /* one block that was filled does not outweigh them */
+}
+
+enum { MAPPING = 80 << 20 };
+
+/* How often the kernel was advised about a block that is a mapping of its own; it is touched at its start, filled or not, and freed. */
+static unsigned mapping_round(bool zeroes, bool filled) {
+    unsigned before = os_fault_count(OS_HUGE);
+    char *p = zeroes ? calloc(1, MAPPING) : malloc(MAPPING);
+    assert_non_null(p);
+    unsigned calls = os_fault_count(OS_HUGE) - before;
+    memset(p, 1, filled ? MAPPING : 4096);
+    free(p);
+    hak_trim(0);
+    return calls;
+}
+
+/* What malloc gives is written from one end, until blocks were seen that were not; what calloc gives may be a table. */
+static void mapping_unknown(void) {
+    assert_int_equal(mapping_round(true, false), 0); /* a vote against */
+    assert_int_equal(mapping_round(false, false), 0);
+}
+
+static void mapping_of_malloc(void) {
+    char *p = malloc(MAPPING);
+    assert_int_equal(os_fault_count(OS_HUGE), 1);
+    assert_ptr_equal(os_fault_huge_at(), p + (4 << 20));
+    memset(p, 1, MAPPING);
+    free(p);
+    hak_trim(0);
+    p = malloc(MAPPING); /* this program fills them */
+    assert_int_equal(os_fault_count(OS_HUGE), 2);
+    assert_ptr_equal(os_fault_huge_at(), p);
+    assert_int_equal(mapping_round(true, true), 1);
+}
+
+static void mapping_of_calloc(void) { assert_int_equal(mapping_round(true, true), 0); }
+
+static void mapping_that_grew(void) {
+    char *p = malloc(MAPPING / 2);
+    p = realloc(p, MAPPING - (20 << 20)); /* moves: a mapping of its own, no larger than others */
+    assert_non_null(p);
+    assert_int_equal(os_fault_count(OS_HUGE), 0);
+    p = realloc(p, MAPPING);
+    assert_ptr_equal(os_fault_huge_at(), p);
+    assert_int_equal(os_fault_count(OS_HUGE), 1);
+    p = realloc(p, 2 * MAPPING);
+    assert_non_null(p);
+    assert_int_equal(os_fault_count(OS_HUGE), 1);
+}
+
+static void mapping_by_gate(void) {
+    unsigned calls;
+    growth("HAKMEM_THP=never", TINY, &calls);
+    assert_int_equal(mapping_round(false, true), 1); /* against, where the system's own default is always */
+    growth("HAKMEM_THP=always", TINY, &calls);
+    assert_int_equal(mapping_round(true, false), 1);
 }
 
 static void large_given_up(void) {
@@ -218,10 +274,12 @@ static void slabs_never(void) {
 
 /* Each in a process of its own: the kernel is asked once. */
 static void each(void **state) {
-    static void (*const body[])(void) = {not_filled,  by_gate,         pages_of_64k,     pages_of_512k,
-                                         both,        none_given,      given_always,     unknown,
-                                         refused,     large_filled,    large_sparse,     large_given_up,
-                                         slabs_dense, slabs_untouched, slabs_with_holes, slabs_never};
+    static void (*const body[])(void) = {
+        not_filled,     by_gate,         pages_of_64k,      pages_of_512k,     both,
+        none_given,     given_always,    unknown,           refused,           large_filled,
+        large_sparse,   large_given_up,  slabs_dense,       slabs_untouched,   slabs_with_holes,
+        slabs_never,    mapping_unknown, mapping_of_malloc, mapping_of_calloc, mapping_that_grew,
+        mapping_by_gate};
     (void)state;
     unit_start();
     for (size_t i = 0; i < COUNT(body); i++) {
