@@ -2,7 +2,8 @@
  * Owns       thread_cache.top, chunk links, heap.{nchunks,max_chunks,batch_shift}
  * Reads      gates.magazine_bytes            Never touches  bitmaps (slab.c), other threads' magazines
  * Threads    the owner
- * Invariant  top is HAK_EMPTY, or in a chunk of which every slot above the bottom and below top is a free block of the class
+ * Invariant  top is HAK_EMPTY, or in a chunk of which every slot above the bottom and below top is a free block of the class; the chunk below
+ *            may be half full (CHUNK_ON_HALF), those below it are full
  * Gate       HAKMEM_MAGAZINE_BYTES          Decision  docs/decisions/001, 003            Test  unit/magazine */
 #include "cold/magazine.h"
 #include "base/bits.h"
@@ -49,24 +50,43 @@ static bool step_down(struct thread_cache *t, struct heap *h, unsigned cls) {
     if (!below) {
         return false;
     }
-    hak_store_rlx(&t->top[cls], chunk_end(below));
+    hak_store_rlx(&t->top[cls], chunk_start(below, cls) + chunk_below(k, cls));
+    below->slot[0] |= CHUNK_CAME_BACK;
     count_chunks(h, cls, -1);
     chunk_put(h, k);
     return true;
 }
 
-/* Starts a chunk above the present one. */
+/* Starts a chunk above the present one, which is full. When that became the top by a step down, the program goes up and down here: it takes
+ * the upper half along, and the next steps are as far away as can be. */
 static bool step_up(struct thread_cache *t, struct heap *h, unsigned cls) {
-    struct chunk *k = chunk_get(h);
+    struct chunk *k = chunk_get(h), *below = t->top[cls] == HAK_EMPTY ? 0 : chunk_of(t->top[cls]);
     if (!k) {
         return false;
     }
     uintptr_t *top = chunk_start(k, cls);
     top[-1] = 0;
-    chunk_set_prev(k, t->top[cls] == HAK_EMPTY ? 0 : chunk_of(t->top[cls]));
+    chunk_set_prev(k, below);
+    if (below && below->slot[0] & CHUNK_CAME_BACK) {
+        unsigned along = hak_class[cls].cap - chunk_half(cls);
+        memcpy(top, chunk_end(below) - along, along * sizeof *top);
+        top += along;
+        k->slot[0] |= CHUNK_ON_HALF;
+    }
     hak_store_rlx(&t->top[cls], top);
     count_chunks(h, cls, 1);
     return true;
+}
+
+/* The chunk is full, the one below half full: that is filled from here, which leaves half a chunk as well. */
+static void even_out(struct thread_cache *t, unsigned cls) {
+    struct chunk *k = chunk_of(t->top[cls]);
+    uintptr_t *start = chunk_start(k, cls);
+    unsigned half = chunk_half(cls), rest = hak_class[cls].cap - half;
+    memcpy(chunk_start(chunk_prev(k), cls) + half, start, rest * sizeof *start);
+    memmove(start, start + rest, half * sizeof *start);
+    k->slot[0] &= ~(uintptr_t)CHUNK_ON_HALF;
+    hak_store_rlx(&t->top[cls], start + half);
 }
 
 static unsigned chunks_in(size_t bytes, unsigned cls) {
@@ -160,8 +180,8 @@ static unsigned settle_from(struct heap *h, uintptr_t *top, unsigned cls) {
         if (top > start) {
             slab_settle(h, cls, start, (unsigned)(top - start));
         }
+        top = below ? chunk_start(below, cls) + chunk_below(k, cls) : 0;
         chunk_put(h, k);
-        top = below ? chunk_end(below) : 0;
     }
     return n;
 }
@@ -173,9 +193,9 @@ static void settle_oldest(struct thread_cache *t, struct heap *h, unsigned cls, 
         k = chunk_prev(k);
     }
     if (k && chunk_prev(k)) {
-        struct chunk *old = chunk_prev(k);
+        uintptr_t *old = chunk_start(chunk_prev(k), cls) + chunk_below(k, cls);
         chunk_set_prev(k, 0);
-        count_chunks(h, cls, -(int)settle_from(h, chunk_end(old), cls));
+        count_chunks(h, cls, -(int)settle_from(h, old, cls));
         h->settles++;
     }
 }
@@ -211,6 +231,11 @@ static void settle_older(struct thread_cache *t, struct heap *h, unsigned cls) {
 void magazine_overflow(struct thread_cache *t, struct heap *h, void *p, unsigned cls) {
     if (HAK_UNLIKELY(visit_noticed(h, cls))) {
         visit_end(t, h, cls);
+        magazine_push(t, h, p, cls);
+        return;
+    }
+    if (t->top[cls] != HAK_EMPTY && chunk_of(t->top[cls])->slot[0] & CHUNK_ON_HALF) {
+        even_out(t, cls);
         magazine_push(t, h, p, cls);
         return;
     }
@@ -287,5 +312,6 @@ HAK_RACY size_t magazine_count(const struct thread_cache *t, const struct heap *
         return 0;
     }
     start = hak_load_rlx(&h->visit[cls]) ? chunk_bottom(top, start) : start;
-    return (size_t)(top - start) + (below > 1 ? (below - 1u) * hak_class[cls].cap : 0u);
+    unsigned cap = hak_class[cls].cap, absent = cap - chunk_below(chunk_of(top), cls);
+    return (size_t)(top - start) + (below > 1 ? (below - 1u) * cap - absent : 0u);
 }

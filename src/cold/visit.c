@@ -123,13 +123,14 @@ HAK_RACY static unsigned take_chunk(struct heap *v, unsigned c, uintptr_t *out) 
     return n;
 }
 
-/* Heap lock held. The chunks below the current one. */
-HAK_RACY static struct chunk *take_below(struct heap *v, unsigned c) {
+/* Heap lock held. The chunks below the current one; *n blocks in the first. */
+HAK_RACY static struct chunk *take_below(struct heap *v, unsigned c, unsigned *n) {
     uintptr_t *top = hak_load_rlx(&v->cache->top[c]);
     if (top == HAK_EMPTY) {
         return 0;
     }
     struct chunk *below = chunk_prev(chunk_of(top));
+    *n = chunk_below(chunk_of(top), c);
     chunk_set_prev(chunk_of(top), 0);
     hak_store_rlx(&v->nchunks[c], 1);
     return below;
@@ -137,12 +138,12 @@ HAK_RACY static struct chunk *take_below(struct heap *v, unsigned c) {
 
 static void take_class(struct heap *helper, struct heap *v, unsigned c) {
     uintptr_t block[HAK_CHUNK_SLOTS];
-    unsigned n = 0, cap = hak_class[c].cap;
+    unsigned n = 0, full = 0;
     struct chunk *below = 0;
     hak_lock_take(&v->lock);
     if (v->visited && v->visit[c] == PRESENT) {
         n = take_chunk(v, c, block);
-        below = take_below(v, c);
+        below = take_below(v, c, &full);
         if (v->visit[c] == PRESENT) {
             remove_fence(&fences[c]);
             set_visit(v, c, NOBODY);
@@ -153,7 +154,8 @@ static void take_class(struct heap *helper, struct heap *v, unsigned c) {
     remote_settle(v, block, n);
     for (struct chunk *next; below; below = next) {
         next = chunk_prev(below);
-        remote_settle(v, chunk_start(below, c), cap);
+        remote_settle(v, chunk_start(below, c), full);
+        full = hak_class[c].cap;
         chunk_put(helper, below);
     }
 }

@@ -1,7 +1,7 @@
 /* layout/magazine.h : chunks, the links of a magazine.
  *
  *   chunk, 1 KiB, aligned to its size              top points behind the last block
- *   [0] previous chunk  [1..127-cap] unused  [127-cap] 0: the bottom  [128-cap .. 127] blocks
+ *   [0] previous chunk, flags  [1..127-cap] unused  [127-cap] 0: the bottom  [128-cap .. 127] blocks
  *
  * A pop reads top[-1]; 0 there is the bottom (or the empty chunk, or a fence of cold/visit.c): the cold door. A push at a top whose
  * address is a multiple of the chunk's size is a full chunk (or the empty chunk): the cold door.
@@ -9,6 +9,7 @@
 #ifndef HAK_LAYOUT_MAGAZINE_H
 #define HAK_LAYOUT_MAGAZINE_H
 
+#include "base/atomic.h"
 #include "base/attr.h"
 #include "gates/build.h"
 #include "layout/size_class.h"
@@ -37,7 +38,16 @@ HAK_INLINE uintptr_t *chunk_bottom(uintptr_t *top, const uintptr_t *start) {
     }
     return top;
 }
-HAK_INLINE struct chunk *chunk_prev(const struct chunk *k) { return (struct chunk *)k->slot[0]; }
+/* Of a magazine's chunk: the previous one is half full, not full; this one became the top because the one above it was used up. */
+enum { CHUNK_ON_HALF = 1, CHUNK_CAME_BACK = 2, CHUNK_FLAGS = 3 };
+HAK_INLINE struct chunk *chunk_prev(const struct chunk *k) {
+    return (struct chunk *)(k->slot[0] & ~(uintptr_t)CHUNK_FLAGS);
+}
 HAK_INLINE void chunk_set_prev(struct chunk *k, struct chunk *prev) { k->slot[0] = (uintptr_t)prev; }
+HAK_INLINE unsigned chunk_half(unsigned c) { return hak_class[c].cap / 2; }
+/* Blocks of class c in the chunk before k. */
+HAK_INLINE unsigned chunk_below(const struct chunk *k, unsigned c) {
+    return hak_load_rlx(&k->slot[0]) & CHUNK_ON_HALF ? chunk_half(c) : hak_class[c].cap;
+}
 
 #endif

@@ -69,6 +69,43 @@ static void budget(void **state) {
     unit_verify();
 }
 
+/* Up and down at random about a chunk's end: the slow path is met each time that half a chunk was used or filled, not at each crossing. */
+static void up_and_down(void **state) {
+    (void)state;
+    static const unsigned classes[] = {2, 20, 40, 71};
+    uint64_t seed = 5;
+    for (unsigned i = 0; i < COUNT(classes); i++) {
+        unsigned cls = classes[i], cap = hak_class[cls].cap, n = 5 * cap, all = n, steps = 0, walked = 20000;
+        for (unsigned k = 0; k < n; k++) {
+            assert_non_null(block[k] = pop(cls));
+        }
+        heap->max_chunks[cls] = 8;
+        while (n > 3 * cap / 2) {
+            magazine_push(cache, heap, block[--n], cls);
+        }
+        for (unsigned k = 0; k < walked; k++) {
+            struct chunk *before = chunk_of(cache->top[cls]);
+            if (n == 0 || (n < all && unit_below(&seed, 2))) {
+                assert_non_null(block[n++] = pop(cls));
+            } else {
+                magazine_push(cache, heap, block[--n], cls);
+            }
+            steps += chunk_of(cache->top[cls]) != before;
+            if (k % 1000 == 0) {
+                assert_in_range(magazine_count(cache, heap, cls) + n, all, all + cap);
+                unit_verify();
+            }
+        }
+        assert_in_range(steps, 1, cap > 60 ? walked / 200 : walked / 2);
+        while (n) {
+            magazine_push(cache, heap, block[--n], cls);
+        }
+        unit_verify();
+        magazine_settle_class(cache, heap, cls);
+        unit_verify();
+    }
+}
+
 /* Bytes in all magazines after bursts of 24 classes, which make the budgets grow. */
 static size_t hoard(void) {
     size_t held = 0;
@@ -296,6 +333,7 @@ int main(void) {
                                        cmocka_unit_test(count_is_exact),
                                        cmocka_unit_test(shrink),
                                        cmocka_unit_test(refusals),
+                                       cmocka_unit_test(up_and_down),
                                        cmocka_unit_test(no_chunk_is_lost),
                                        cmocka_unit_test(chunks)};
     return cmocka_run_group_tests(tests, setup, 0);

@@ -331,6 +331,35 @@ static void visited(void **state) {
     nothing_left(0);
 }
 
+/* The chunk below is half full. */
+static void visited_half(void **state) {
+    (void)state;
+    unsigned cap = hak_class[CLS].cap, n = fill_doll(3, 0), k = cap;
+    for (unsigned i = 0; i < k; i++) {
+        doll_pop();
+    }
+    assert_int_equal(doll.top[CLS][-1], 0);
+    uintptr_t p = (uintptr_t)magazine_refill(&doll, other, CLS); /* a step down */
+    assert_true(p == v[n - k - 1]);
+    magazine_push(&doll, other, (void *)p, CLS);
+    for (unsigned i = n - k; i < n - k + 10; i++) { /* the second is a step up */
+        magazine_push(&doll, other, (void *)v[i], CLS);
+    }
+    for (unsigned i = n - k + 10; i < n; i++) {
+        remote_settle_one((void *)v[i], word_of(v[i]));
+    }
+    n = n - k + 10;
+    assert_true(chunk_of(doll.top[CLS])->slot[0] & CHUNK_ON_HALF);
+    assert_int_equal(magazine_count(&doll, other, CLS), n);
+    size_t before = given();
+    unit_verify();
+    visit();
+    assert_int_equal(given(), before + n - 1);
+    assert_int_equal(magazine_count(&doll, other, CLS), 1);
+    unit_verify();
+    nothing_left(0);
+}
+
 /* The thread ended when its blocks were taken and not settled yet, which forgets that it was robbed; their slab is another heap's by now. */
 static void visited_robbed(void **state) {
     (void)state;
@@ -553,6 +582,7 @@ int main(void) {
         cmocka_unit_test_setup(mixed, setup),
         cmocka_unit_test_setup(living, setup),
         cmocka_unit_test_setup(visited, setup),
+        cmocka_unit_test_setup(visited_half, setup),
         cmocka_unit_test_setup(visited_robbed, setup),
         cmocka_unit_test_setup(visited_overflow, setup),
         cmocka_unit_test_setup(fence_gone, setup),
