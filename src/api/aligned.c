@@ -13,24 +13,35 @@
 #include "layout/lookup.h"
 #include <errno.h>
 
-/* The class for n bytes at a multiple of align; HAK_CLASSES if none will do. */
+/* The class for n bytes at a multiple of align: that of n rounded up to one. Its size is a multiple as well: a step between classes is a multiple of
+ * align, or align is one of the step, and then what was rounded up is a class's size itself. But a learned class may have any size, and so
+ * the one that it was cut out of is taken. HAK_CLASSES: too large. */
 static unsigned aligned_class(size_t align, size_t n) {
-    unsigned c = hak_load_rlx(&hak_class_of[hak_class_index(n)]);
-    if (c >= HAK_CLASSES_FIXED) { /* a learned class, out of the order of sizes */
-        if ((hak_class[c].size & (align - 1)) == 0) {
-            return c;
-        }
-        c = hak_class_parent[c - HAK_CLASSES_FIXED];
+    size_t whole = hak_align_up(n ? n : 1, align);
+    if (whole > HAK_MEDIUM_MAX) {
+        return HAK_CLASSES;
     }
-    for (; c < HAK_CLASSES_FIXED; c++) {
-        if ((hak_class[c].size & (align - 1)) == 0) {
-            return c;
-        }
-    }
-    return HAK_CLASSES;
+    unsigned c = hak_load_rlx(&hak_class_of[hak_class_index(whole)]);
+    return (hak_class[c].size & (align - 1)) == 0 ? c : hak_class_parent[c - HAK_CLASSES_FIXED];
 }
 
-void *aligned_new(size_t align, size_t n) {
+/* The same where it takes one look, if the class's magazine has a block; otherwise NULL. errno stays as it is. */
+HAK_INLINE void *aligned_hot(size_t align, size_t n) {
+    if (HAK_UNLIKELY(n > HAK_MEDIUM_MAX - HAK_UNIT || align > HAK_UNIT)) {
+        return 0;
+    }
+    thread_cache_here t = hak_tls_here();
+    size_t c = hak_load_hot(&hak_class_of[hak_class_index(hak_align_up(n, align))]);
+    uintptr_t *top = t->top[c];
+    uintptr_t block = top[-1];
+    if (HAK_UNLIKELY(block == 0 || (hak_class[c].size & (align - 1)) != 0)) {
+        return 0;
+    }
+    hak_ptr_retreat(&t->top[c], top);
+    return (void *)block;
+}
+
+HAK_NOINLINE static void *aligned_cold(size_t align, size_t n) {
     int saved = errno;
     if (door_libc_mode()) {
         return hak_foreign.memalign(align, n);
@@ -54,6 +65,11 @@ void *aligned_new(size_t align, size_t n) {
     return p;
 }
 
+void *aligned_new(size_t align, size_t n) {
+    void *p = aligned_hot(align, n);
+    return HAK_LIKELY(p != 0) ? p : aligned_cold(align, n);
+}
+
 static void *or_errno(void *p) {
     if (HAK_UNLIKELY(!p)) {
         errno = ENOMEM;
@@ -63,6 +79,9 @@ static void *or_errno(void *p) {
 
 /* glibc rounds the alignment up to a power of two where the standard leaves it open. */
 HAK_EXPORT void *HAK_API(memalign)(size_t align, size_t n) {
+    if (HAK_LIKELY(hak_is_pow2(align))) {
+        return or_errno(aligned_new(align, n));
+    }
     if (align > SIZE_MAX / 2 + 1) {
         errno = EINVAL;
         return 0;

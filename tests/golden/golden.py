@@ -200,7 +200,7 @@ def check_hit(args, pins):
 def check_ops(args, pins):
     good = True
     for name, pin in pins.items():
-        got = per_op(args.program, name, 20000 if name == "pair32" else 200, args.lib, ["call_malloc", "call_free"])
+        got = per_op(args.program, name, 20000 if name == "pair32" else 200, args.lib, ["call_malloc", "call_memalign", "call_free"])
         good = judge(name, got, pin) and good
     return good
 

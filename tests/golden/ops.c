@@ -78,6 +78,26 @@ static uint64_t run_mix400(uint64_t rounds) {
     return rounds * SLOTS;
 }
 
+__attribute__((noinline)) static void *call_memalign(size_t size) {
+    void *p = NULL;
+    if (posix_memalign(&p, 64, size))
+        exit(3);
+    __asm__ volatile("" : : "r"(p) : "memory");
+    return p;
+}
+
+/* A size whose own class has not the alignment. */
+static uint64_t run_aligned(uint64_t rounds) {
+    volatile size_t size = 200; /* or the wrapper would be cloned for it, under another name */
+    for (uint64_t r = 0; r < rounds; r++) {
+        for (int i = 0; i < LIVE; i++)
+            slot[i] = call_memalign(size);
+        for (int i = LIVE; i-- > 0;)
+            call_free(slot[i]);
+    }
+    return 2 * LIVE * rounds;
+}
+
 /* Programs free what they never allocated all the time. */
 static uint64_t run_null(uint64_t rounds) {
     for (uint64_t i = 0; i < rounds; i++)
@@ -98,17 +118,14 @@ int main(int argc, char **argv) {
     static const struct {
         const char *name;
         uint64_t (*run)(uint64_t);
-    } loops[] = {{"pair32", run_pair32},
-                 {"lifo100", run_lifo100},
-                 {"fifo100", run_fifo100},
-                 {"mix400", run_mix400},
-                 {"null", run_null}};
+    } loops[] = {{"pair32", run_pair32}, {"lifo100", run_lifo100}, {"fifo100", run_fifo100},
+                 {"mix400", run_mix400}, {"aligned", run_aligned}, {"null", run_null}};
     uint64_t rounds = argc == 3 ? strtoull(argv[2], NULL, 10) : 0;
     for (size_t i = 0; rounds && i < sizeof loops / sizeof *loops; i++)
         if (!strcmp(argv[1], loops[i].name)) {
             printf("ops %llu by %s\n", (unsigned long long)loops[i].run(rounds), server());
             return 0;
         }
-    fprintf(stderr, "usage: ops pair32|lifo100|fifo100|mix400|null ROUNDS\n");
+    fprintf(stderr, "usage: ops pair32|lifo100|fifo100|mix400|aligned|null ROUNDS\n");
     return 2;
 }
