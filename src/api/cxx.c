@@ -47,18 +47,29 @@ static void *retry_or_null(size_t align, size_t n) {
     return p;
 }
 
+/* Functions of their own, so that a hit needs no frame. */
+HAK_NOINLINE static void *new_missed(size_t n) {
+    void *p = hak_malloc_hot(n);
+    return HAK_LIKELY(p != 0) ? p : new_retry(1, n);
+}
+
+HAK_NOINLINE static void *new_missed_nothrow(size_t n) {
+    void *p = hak_malloc_hot(n);
+    return HAK_LIKELY(p != 0) ? p : retry_or_null(1, n);
+}
+
 #define NEW(symbol)                                                     \
     HAK_EXPORT void *op##symbol(size_t n) __asm__(HAK_SYMBOL(#symbol)); \
     void *op##symbol(size_t n) {                                        \
-        void *p = hak_malloc_hot(n);                                    \
-        return HAK_LIKELY(p != 0) ? p : new_retry(1, n);                \
+        void *p = hak_malloc_hit(n);                                    \
+        return HAK_LIKELY(p != 0) ? p : new_missed(n);                  \
     }
 #define NEW_NOTHROW(symbol)                                                              \
     HAK_EXPORT void *op##symbol(size_t n, const void *tag) __asm__(HAK_SYMBOL(#symbol)); \
     void *op##symbol(size_t n, const void *tag) {                                        \
         (void)tag;                                                                       \
-        void *p = hak_malloc_hot(n);                                                     \
-        return HAK_LIKELY(p != 0) ? p : retry_or_null(1, n);                             \
+        void *p = hak_malloc_hit(n);                                                     \
+        return HAK_LIKELY(p != 0) ? p : new_missed_nothrow(n);                           \
     }
 #define NEW_ALIGNED(symbol)                                                           \
     HAK_EXPORT void *op##symbol(size_t n, size_t align) __asm__(HAK_SYMBOL(#symbol)); \

@@ -35,4 +35,19 @@ HAK_INLINE void *hak_malloc_hot(size_t n) {
     return hak_pop_hot(n, t->bin[hak_class_index(n)], t);
 }
 
+/* The same for who has more to do after a miss (operator new): NULL then, and for a size that is not small. */
+HAK_INLINE void *hak_malloc_hit(size_t n) {
+    thread_cache_here t = hak_tls_here();
+    if (HAK_UNLIKELY(n > HAK_SMALL_MAX)) {
+        return 0;
+    }
+    size_t cls = t->bin[hak_class_index(n)];
+    uintptr_t *top = t->top[cls];
+    uintptr_t block = top[-1];
+    if (HAK_LIKELY(block != 0)) {
+        hak_ptr_retreat(&t->top[cls], top);
+    }
+    return (void *)block;
+}
+
 #endif
