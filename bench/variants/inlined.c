@@ -3,6 +3,7 @@
  * Gate       HAKMEM_INLINE_FRONT=call|wrapper          Decision  docs/decisions/022          Test  variants/ */
 #include "base/rmw.h"
 #include "front.h"
+#include "hot/malloc_hot.h"
 #include "layout/arena.h"
 #include "layout/magazine.h"
 #include "layout/thread_cache.h"
@@ -20,17 +21,8 @@ void called_free(void *p) {
 }
 
 void *inlined_malloc(size_t n) {
-    thread_cache_here t = hak_tls_here();
-    if (HAK_LIKELY(n <= HAK_SMALL_MAX)) {
-        size_t cls = t->bin[hak_class_index(n)];
-        uintptr_t *top = t->top[cls];
-        uintptr_t block = top[-1];
-        if (HAK_LIKELY(block != 0)) {
-            hak_ptr_retreat(&t->top[cls], top);
-            return (void *)block;
-        }
-    }
-    return called_malloc(n);
+    void *p = hak_malloc_hit(n);
+    return HAK_LIKELY(p != 0) ? p : called_malloc(n);
 }
 
 void inlined_free(void *p) {

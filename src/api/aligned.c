@@ -32,13 +32,7 @@ HAK_INLINE void *aligned_hot(size_t align, size_t n) {
     }
     thread_cache_here t = hak_tls_here();
     size_t c = hak_load_hot(&hak_class_of[hak_class_index(hak_align_up(n, align))]);
-    uintptr_t *top = t->top[c];
-    uintptr_t block = top[-1];
-    if (HAK_UNLIKELY(block == 0 || (hak_class[c].size & (align - 1)) != 0)) {
-        return 0;
-    }
-    hak_ptr_retreat(&t->top[c], top);
-    return (void *)block;
+    return HAK_LIKELY((hak_class[c].size & (align - 1)) == 0) ? hak_hit_hot(c, t) : 0;
 }
 
 HAK_NOINLINE static void *aligned_cold(size_t align, size_t n) {

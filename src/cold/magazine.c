@@ -50,7 +50,7 @@ static bool step_down(struct thread_cache *t, struct heap *h, unsigned cls) {
     if (!below) {
         return false;
     }
-    hak_store_rlx(&t->top[cls], chunk_start(below, cls) + chunk_below(k, cls));
+    hak_store_rlx(&t->top[cls], chunk_below_top(k, cls));
     below->slot[0] |= CHUNK_CAME_BACK;
     count_chunks(h, cls, -1);
     chunk_put(h, k);
@@ -83,7 +83,7 @@ static void even_out(struct thread_cache *t, unsigned cls) {
     struct chunk *k = chunk_of(t->top[cls]);
     uintptr_t *start = chunk_start(k, cls);
     unsigned half = chunk_half(cls), rest = hak_class[cls].cap - half;
-    memcpy(chunk_start(chunk_prev(k), cls) + half, start, rest * sizeof *start);
+    memcpy(chunk_below_top(k, cls), start, rest * sizeof *start);
     memmove(start, start + rest, half * sizeof *start);
     k->slot[0] &= ~(uintptr_t)CHUNK_ON_HALF;
     hak_store_rlx(&t->top[cls], start + half);
@@ -180,7 +180,7 @@ static unsigned settle_from(struct heap *h, uintptr_t *top, unsigned cls) {
         if (top > start) {
             slab_settle(h, cls, start, (unsigned)(top - start));
         }
-        top = below ? chunk_start(below, cls) + chunk_below(k, cls) : 0;
+        top = below ? chunk_below_top(k, cls) : 0;
         chunk_put(h, k);
     }
     return n;
@@ -193,7 +193,7 @@ static void settle_oldest(struct thread_cache *t, struct heap *h, unsigned cls, 
         k = chunk_prev(k);
     }
     if (k && chunk_prev(k)) {
-        uintptr_t *old = chunk_start(chunk_prev(k), cls) + chunk_below(k, cls);
+        uintptr_t *old = chunk_below_top(k, cls);
         chunk_set_prev(k, 0);
         count_chunks(h, cls, -(int)settle_from(h, old, cls));
         h->settles++;
@@ -234,7 +234,7 @@ void magazine_overflow(struct thread_cache *t, struct heap *h, void *p, unsigned
         magazine_push(t, h, p, cls);
         return;
     }
-    if (t->top[cls] != HAK_EMPTY && chunk_of(t->top[cls])->slot[0] & CHUNK_ON_HALF) {
+    if (chunk_of(t->top[cls])->slot[0] & CHUNK_ON_HALF) { /* the empty chunk has no flags */
         even_out(t, cls);
         magazine_push(t, h, p, cls);
         return;

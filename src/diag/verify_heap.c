@@ -87,12 +87,12 @@ static void check_magazine(struct verify *v, const struct heap *h, unsigned cls)
     uintptr_t *top = h->cache->top[cls];
     unsigned chunks = 0;
     if (top != HAK_EMPTY) {
-        unsigned below = 0;
+        uintptr_t *end = top;
         for (struct chunk *k = chunk_of(top); k && chunks < CHUNKS_MAX; k = chunk_prev(k), chunks++) {
-            check_chunk(v, h, cls, chunks ? chunk_start(k, cls) + below : top);
-            below = chunk_below(k, cls);
-            VERIFY(v, chunks == 0 || below == hak_class[cls].cap, "heap %u: class %u: a half chunk far down", h->id,
-                   cls);
+            check_chunk(v, h, cls, end);
+            end = chunk_prev(k) ? chunk_below_top(k, cls) : 0;
+            VERIFY(v, chunks == 0 || chunk_below(k, cls) == hak_class[cls].cap,
+                   "heap %u: class %u: a half chunk far down", h->id, cls);
         }
     }
     VERIFY(v, chunks == h->nchunks[cls], "heap %u: class %u: %u chunks, counted %u", h->id, cls, chunks,

@@ -10,14 +10,19 @@
 #include "layout/size_class.h"
 #include "layout/thread_cache.h"
 
-HAK_INLINE void *hak_pop_hot(size_t n, size_t cls, thread_cache_here t) {
+/* NULL: a miss. */
+HAK_INLINE void *hak_hit_hot(size_t cls, thread_cache_here t) {
     uintptr_t *top = t->top[cls];
     uintptr_t block = top[-1];
-    if (HAK_UNLIKELY(block == 0)) {
-        return hak_malloc_cold(n, cls);
+    if (HAK_LIKELY(block != 0)) {
+        hak_ptr_retreat(&t->top[cls], top);
     }
-    hak_ptr_retreat(&t->top[cls], top);
     return (void *)block;
+}
+
+HAK_INLINE void *hak_pop_hot(size_t n, size_t cls, thread_cache_here t) {
+    void *p = hak_hit_hot(cls, t);
+    return HAK_LIKELY(p != 0) ? p : hak_malloc_cold(n, cls);
 }
 
 HAK_INLINE void *hak_malloc_medium(size_t n, thread_cache_here t) {
@@ -35,19 +40,10 @@ HAK_INLINE void *hak_malloc_hot(size_t n) {
     return hak_pop_hot(n, t->bin[hak_class_index(n)], t);
 }
 
-/* The same for who has more to do after a miss (operator new): NULL then, and for a size that is not small. */
+/* For who has more to do after a miss: NULL then, and for a size that is not small. */
 HAK_INLINE void *hak_malloc_hit(size_t n) {
     thread_cache_here t = hak_tls_here();
-    if (HAK_UNLIKELY(n > HAK_SMALL_MAX)) {
-        return 0;
-    }
-    size_t cls = t->bin[hak_class_index(n)];
-    uintptr_t *top = t->top[cls];
-    uintptr_t block = top[-1];
-    if (HAK_LIKELY(block != 0)) {
-        hak_ptr_retreat(&t->top[cls], top);
-    }
-    return (void *)block;
+    return HAK_LIKELY(n <= HAK_SMALL_MAX) ? hak_hit_hot(t->bin[hak_class_index(n)], t) : 0;
 }
 
 #endif

@@ -45,9 +45,12 @@ HAK_INLINE struct chunk *chunk_prev(const struct chunk *k) {
 }
 HAK_INLINE void chunk_set_prev(struct chunk *k, struct chunk *prev) { k->slot[0] = (uintptr_t)prev; }
 HAK_INLINE unsigned chunk_half(unsigned c) { return hak_class[c].cap / 2; }
-/* Blocks of class c in the chunk before k. */
+/* Blocks of class c in the chunk before k, and the top that it would have. */
 HAK_INLINE unsigned chunk_below(const struct chunk *k, unsigned c) {
     return hak_load_rlx(&k->slot[0]) & CHUNK_ON_HALF ? chunk_half(c) : hak_class[c].cap;
+}
+HAK_INLINE uintptr_t *chunk_below_top(const struct chunk *k, unsigned c) {
+    return chunk_start(chunk_prev(k), c) + chunk_below(k, c);
 }
 
 #endif
