@@ -62,9 +62,14 @@ static void place(char *at) {
     hak_arena.base = (uintptr_t)parts[UNITS].anchor;
 }
 
+/* 16 to 31 TiB is far from where the kernel puts programs, libraries, stacks and mappings. */
+static void *far_away(void) { return (void *)(((uintptr_t)16 << 40) + ((os_random() & 0x7fffff) << 21)); }
+
+/* Not where the kernel would put it, below the libraries: the program's own mappings would lie a terabyte further down, with page tables of their own,
+ * and those from before far from those after. */
 static bool reserve(size_t size) {
     void *at;
-    if (os_reserve(0, layout_of(size >> HAK_UNIT_SHIFT), &at)) {
+    if (os_reserve(far_away(), layout_of(size >> HAK_UNIT_SHIFT), &at)) {
         return false;
     }
     place(at);
@@ -72,15 +77,15 @@ static bool reserve(size_t size) {
     return true;
 }
 
-/* No reservation: 16 to 31 TiB is far from where the kernel puts programs, libraries, stacks and mappings. */
+/* No reservation. */
 static bool place_unreserved(size_t size) {
     layout_of(size >> HAK_UNIT_SHIFT);
-    uintptr_t at = ((uintptr_t)16 << 40) + ((os_random() & 0x7fffff) << 21);
-    place((char *)at);
-    if (os_map_at((void *)at, HAK_UNIT)) { /* 39-bit address spaces end below */
+    void *at = far_away();
+    place(at);
+    if (os_map_at(at, HAK_UNIT)) { /* 39-bit address spaces end below */
         return false;
     }
-    os_unmap((void *)at, HAK_UNIT);
+    os_unmap(at, HAK_UNIT);
     return true;
 }
 
