@@ -2,9 +2,12 @@
  * Owns       nothing          Threads  any, async-signal-safe
  * Source     syscall(2), "Architecture calling conventions"          Test  conformance/, stress/ */
 #include "base/kernel.h"
+#include <errno.h>
+
+bool hak_kernel_strict;
 
 #if defined(__x86_64__) && defined(__LP64__)
-long hak_kernel(long number, uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d, uintptr_t e, uintptr_t f) {
+static long call(long number, uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d, uintptr_t e, uintptr_t f) {
     register uintptr_t r10 __asm__("r10") = d;
     register uintptr_t r8 __asm__("r8") = e;
     register uintptr_t r9 __asm__("r9") = f;
@@ -16,7 +19,7 @@ long hak_kernel(long number, uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d,
     return result;
 }
 #elif defined(__aarch64__) && defined(__LP64__)
-long hak_kernel(long number, uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d, uintptr_t e, uintptr_t f) {
+static long call(long number, uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d, uintptr_t e, uintptr_t f) {
     register long x8 __asm__("x8") = number;
     register uintptr_t x0 __asm__("x0") = a;
     register uintptr_t x1 __asm__("x1") = b;
@@ -28,9 +31,8 @@ long hak_kernel(long number, uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d,
     return (long)x0;
 }
 #else
-#include <errno.h>
 #include <unistd.h>
-long hak_kernel(long number, uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d, uintptr_t e, uintptr_t f) {
+static long call(long number, uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d, uintptr_t e, uintptr_t f) {
     int saved = errno;
     long result = syscall(number, a, b, c, d, e, f);
     result = result == -1 ? -errno : result;
@@ -38,3 +40,8 @@ long hak_kernel(long number, uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d,
     return result;
 }
 #endif
+
+long hak_kernel(long number, uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d, uintptr_t e, uintptr_t f) {
+    bool deadly = hak_kernel_strict && number != SYS_read && number != SYS_write && number != SYS_exit;
+    return deadly ? -EPERM : call(number, a, b, c, d, e, f);
+}

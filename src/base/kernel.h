@@ -8,6 +8,9 @@
 #include <stdint.h>
 #include <sys/syscall.h>
 
+/* Set once, in a process of one thread: it is in seccomp's strict mode, where all but read, write and exit ends it. They are not made then. */
+extern HAK_HIDDEN bool hak_kernel_strict;
+
 /* The call's result, or -errno. Any thread, async-signal-safe. */
 HAK_HIDDEN long hak_kernel(long number, uintptr_t a, uintptr_t b, uintptr_t c, uintptr_t d, uintptr_t e, uintptr_t f);
 

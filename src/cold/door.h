@@ -32,4 +32,6 @@ HAK_HIDDEN size_t door_trim(size_t keep);
 /* os_limit(), and what a limit on this process's address space asks of us. 0 or -errno. */
 HAK_HIDDEN int door_limit(int pid, int resource, const void *set, void *old);
 
+/* This thread is in seccomp's strict mode from now on. */
+HAK_HIDDEN void door_strict(void);
 #endif

@@ -2,6 +2,7 @@
  * Owns       nothing          Threads  any; a block by its owner
  * Decision   docs/decisions/011          Test  unit/large, conformance/realloc */
 #include "base/atomic.h"
+#include "base/kernel.h"
 #include "base/print.h"
 #include "cold/door.h"
 #include "cold/emergency.h"
@@ -110,3 +111,5 @@ size_t door_trim(size_t keep) {
     door_flush();
     return purge_all(keep);
 }
+void door_strict(void) { hak_kernel_strict = !os_threaded(); /* the mode is a thread's */ }
+

@@ -1,5 +1,6 @@
 /* sandbox.c : after start the program gives up system calls, as sandboxed workers do.
  *   sandbox strict   seccomp's strict mode: read, write, exit. Memory that the program had before is served; any call is death
+ *   sandbox first    the same with a program that has hardly begun: what it allocates then needs no call
  *   sandbox filter   memory calls fail with EPERM: what fails is NULL with ENOMEM, calloc stays zero, nothing is lost
  *   sandbox service  calls that systemd's set for services leaves out end the process
  *   sandbox deaf     madvise() says yes and does nothing, as in old emulators: calloc stays zero */
@@ -54,6 +55,28 @@ static void strict(void) {
         }
         empty();
     }
+    leave();
+}
+
+static void first(void) {
+    void *p = malloc(100);
+    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) != 0) {
+        syscall(SYS_exit, CHECK_SKIP);
+    }
+    size_t n = 0;
+    for (int i = 0; i < 100000; i++) { /* a megabyte, then no more at once than was there */
+        void *q = malloc((size_t)(i % 100 * 16));
+        check_failures += q == NULL;
+        if (i >= 1000) {
+            free(q);
+        }
+    }
+    errno = 0;
+    for (void *q; n < 100000 && (q = malloc(5000)) != NULL; n++) {
+        *(volatile char *)q = 1;
+    }
+    check_failures += n < 100 || n == 100000 || errno != ENOMEM; /* to the end of what there is without a call */
+    free(p);
     leave();
 }
 
@@ -160,7 +183,7 @@ int main(int argc, char **argv) {
     static const struct {
         const char *name;
         void (*body)(void);
-    } all[] = {{"strict", strict}, {"filter", filter}, {"service", service}, {"deaf", deaf}};
+    } all[] = {{"strict", strict}, {"first", first}, {"filter", filter}, {"service", service}, {"deaf", deaf}};
     void (*body)(void) = NULL;
     for (size_t i = 0; argc > 1 && i < sizeof all / sizeof all[0]; i++) {
         body = strcmp(argv[1], all[i].name) == 0 ? all[i].body : body;
