@@ -37,10 +37,14 @@ HAK_INLINE void *aligned_hot(size_t align, size_t n) {
 
 HAK_NOINLINE static void *aligned_cold(size_t align, size_t n) {
     int saved = errno;
+    bool zeroed = false;
+    void *p = door_early(n, align, &zeroed);
+    if (p) {
+        return p;
+    }
     if (door_libc_mode()) {
         return hak_foreign.memalign(align, n);
     }
-    void *p = 0;
     if (align <= 16) {
         p = hak_malloc_hot(n);
     } else if (n <= HAK_MEDIUM_MAX && align <= HAK_UNIT) {
@@ -52,7 +56,6 @@ HAK_NOINLINE static void *aligned_cold(size_t align, size_t n) {
         }
     }
     if (!p) {
-        bool zeroed = false;
         p = door_large(n, align, &zeroed);
     }
     errno = saved;

@@ -18,8 +18,8 @@
 HAK_KEEP_TOGETHER;
 
 static struct hak_mallinfo2 info_of(const struct stats *s) {
-    size_t arena = s->units_used + s->units_dirty;
-    struct hak_mallinfo2 m = {.arena = arena << HAK_UNIT_SHIFT, .hblks = s->huge, .hblkhd = s->huge_bytes};
+    size_t arena = ((s->units_used + s->units_dirty) << HAK_UNIT_SHIFT) + s->early.used;
+    struct hak_mallinfo2 m = {.arena = arena, .hblks = s->huge, .hblkhd = s->huge_bytes};
     for (unsigned c = 0; c < HAK_CLASSES; c++) {
         m.ordblks += s->cls[c].avail;
     }
@@ -119,6 +119,7 @@ static void stats_print(const struct stats *s) {
     }
     hak_warn("large %zu blocks, %zu bytes; huge %zu blocks, %zu bytes; heaps %zu, idle %zu", s->large, s->large_bytes,
              s->huge, s->huge_bytes, s->heaps, s->idle_heaps);
+    hak_warn("first blocks: live %zu bytes of %zu", s->early.live, s->early.used);
     thp_print(&s->thp);
     for (unsigned c = 0; c < HAK_CLASSES; c++) {
         const struct class_stats *k = &s->cls[c];
@@ -206,6 +207,7 @@ HAK_EXPORT int HAK_API(malloc_info)(int options, FILE *out) {
     }
     print(out, "  <large count=\"%zu\" size=\"%zu\"/>\n  <huge count=\"%zu\" size=\"%zu\"/>\n", s.large, s.large_bytes,
           s.huge, s.huge_bytes);
+    print(out, "  <first live=\"%zu\" size=\"%zu\"/>\n", s.early.live, s.early.used);
     print(out, "  <heaps count=\"%zu\" idle=\"%zu\"/>\n", s.heaps, s.idle_heaps);
     xml_thp(out, &s.thp);
     xml_classes(out, &s);

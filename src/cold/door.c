@@ -5,6 +5,7 @@
 #include "cold/door.h"
 #include "base/atomic.h"
 #include "base/print.h"
+#include "cold/early.h"
 #include "cold/emergency.h"
 #include "cold/foreign.h"
 #include "cold/heap.h"
@@ -22,6 +23,7 @@
 #include "cold/worker.h"
 #include "hot/cold_entry.h"
 #include "layout/lookup.h"
+#include "os/os.h"
 
 enum { TICK_EVENTS = 64, TICK_SOON = 8 /* when there is more to do */, SHRINK_EPOCHS = 64 /* a second */ };
 /* The program is called back (recall.c) while most of the heap waits for its age: each 64 ms for so many calls, at some 50 ns each, and once after
@@ -103,6 +105,31 @@ static struct heap *heap_here(struct thread_cache *t) {
     return hak_load_acq(&hak_mode) == HAK_MODE_ON && thread_attach(t) ? t->heap : 0;
 }
 
+/* Larger ones are mappings in a program that has just begun. */
+enum { EARLY_MOST = 32 << 10 };
+
+void *door_early(size_t n, size_t align, bool *zeroed) {
+    struct thread_cache *t = &hak_tls;
+    if (HAK_LIKELY(t->heap != 0) || t->busy || os_threaded()) {
+        return 0;
+    }
+    uint32_t mode = hak_load_acq(&hak_mode); /* acq: pairs with hak_start() */
+    if (mode == HAK_MODE_NEW) {
+        hak_start_early();
+        mode = hak_load_acq(&hak_mode); /* acq: pairs with hak_start_early() */
+    }
+    void *p = 0;
+    if (mode == HAK_MODE_EARLY && n <= EARLY_MOST) {
+        *zeroed = false;
+        p = early_alloc(n, align);
+    } else if (mode == HAK_MODE_EARLY && early_count()) {
+        t->busy++;
+        p = huge_alloc(n, align, 0, zeroed);
+        t->busy--;
+    }
+    return p;
+}
+
 HAK_COLD static void *malloc_without_heap(size_t n, size_t cls) {
     if (hak_load_acq(&hak_mode) == HAK_MODE_LIBC) {
         return hak_foreign.malloc(n);
@@ -121,6 +148,11 @@ void *door_malloc(size_t n, size_t cls) {
     if (HAK_UNLIKELY(t->busy)) {
         return emergency_alloc(n, 1);
     }
+    bool zeroed = false;
+    void *p;
+    if (HAK_UNLIKELY(!t->heap) && (p = door_early(n, 1, &zeroed)) != 0) {
+        return p;
+    }
     struct heap *h = heap_here(t);
     if (HAK_UNLIKELY(cls == HAK_CLASS_CLOSED)) {
         cls = recall_class(t, h, n);
@@ -129,7 +161,6 @@ void *door_malloc(size_t n, size_t cls) {
         return malloc_without_heap(n, cls);
     }
     t->busy++;
-    void *p;
     if (t->top[cls] == HAK_EMPTY && shared_first(h, (unsigned)cls) && heap_shared()) {
         p = shared_take(heap_shared(), (unsigned)cls);
     } else {
@@ -140,7 +171,6 @@ void *door_malloc(size_t n, size_t cls) {
             magazine_grown(t, h, (unsigned)cls);
         }
     }
-    bool zeroed = false;
     if (HAK_UNLIKELY(!p) &&
         !(p = huge_alloc(n, 1, 0, &zeroed))) { /* not only the arena is out: what this thread hoards may be enough */
         thread_flush(t, h);
@@ -157,13 +187,17 @@ void *door_large(size_t n, size_t align, bool *zeroed) {
         *zeroed = false;
         return emergency_alloc(n, align);
     }
+    void *p;
+    if (HAK_UNLIKELY(!t->heap) && (p = door_early(n, align, zeroed)) != 0) {
+        return p;
+    }
     struct heap *h = heap_here(t);
     if (hak_load_acq(&hak_mode) == HAK_MODE_LIBC) {
         *zeroed = false;
         return align > 16 ? hak_foreign.memalign(align, n) : hak_foreign.malloc(n);
     }
     t->busy++;
-    void *p = large_alloc(n, align, 0, zeroed);
+    p = large_alloc(n, align, 0, zeroed);
     if (!p && h) {
         thread_flush(t, h);
         purge_all(0);
@@ -213,8 +247,26 @@ HAK_COLD static void free_inside(struct heap *h, void *p) {
     }
 }
 
+/* What door_early() gave; its mappings as long as there are no others. */
+static bool free_early(struct thread_cache *t, void *p) {
+    if (early_holds(p)) {
+        early_free(p);
+        return true;
+    }
+    if (HAK_LIKELY(hak_load_acq(&hak_mode) != HAK_MODE_EARLY) || t->busy) { /* acq: pairs with hak_start_early() */
+        return false;
+    }
+    t->busy++;
+    bool done = huge_free(p);
+    t->busy--;
+    return done;
+}
+
 HAK_NOINLINE static void free_sorted(void *p) {
     struct thread_cache *t = &hak_tls;
+    if (HAK_UNLIKELY(free_early(t, p))) {
+        return;
+    }
     if (HAK_UNLIKELY(t->busy)) {
         free_inside(t->heap, p);
         return;

@@ -13,6 +13,9 @@ HAK_HIDDEN void *door_malloc(size_t n, size_t cls);
 /* n bytes at a multiple of align, as a large block, in a signal handler that met the allocator one of the emergency pool's. *zeroed as in
  * large_alloc(). NULL when memory is out or n > PTRDIFF_MAX. */
 HAK_HIDDEN void *door_large(size_t n, size_t align, bool *zeroed);
+/* n bytes at a multiple of align for a program that has just begun and has one thread; *zeroed as in large_alloc(). NULL: it is past that, or what it
+ * wants is more than such programs want. */
+HAK_HIDDEN void *door_early(size_t n, size_t align, bool *zeroed);
 /* n bytes as a mapping of its own, which door_resize() grows without a copy; NULL when memory is out. */
 HAK_HIDDEN void *door_movable(size_t n);
 /* Ends the program, naming function, when p, in one of our slabs, is not the start of a block. */
@@ -29,9 +32,9 @@ HAK_HIDDEN bool door_libc_owns(void *p, const char *function);
 /* The caller's caches go back: hak_thread_idle(), malloc_trim(). */
 HAK_HIDDEN void door_flush(void);
 HAK_HIDDEN size_t door_trim(size_t keep);
+/* This thread is in seccomp's strict mode from now on. */
+HAK_HIDDEN void door_strict(void);
 /* os_limit(), and what a limit on this process's address space asks of us. 0 or -errno. */
 HAK_HIDDEN int door_limit(int pid, int resource, const void *set, void *old);
 
-/* This thread is in seccomp's strict mode from now on. */
-HAK_HIDDEN void door_strict(void);
 #endif

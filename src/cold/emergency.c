@@ -5,31 +5,17 @@
 #include "cold/emergency.h"
 #include "base/atomic.h"
 #include "base/bits.h"
-#include "os/os.h"
+#include "cold/meta.h"
 #include <string.h>
 
 enum { POOL = 256 << 10, HEADER = 16 };
 
-static char *pool; /* atomic; const once set */
+static char *pool; /* meta_map_once() */
 /* atomic: live blocks << 32 | bytes used. One word, so that "the last one is gone" and "start over" are one step. */
 static uint64_t state;
 
-/* The pool, made now if need be. */
-static char *pool_here(void) {
-    char *p = hak_load_acq(&pool); /* acq: pairs with the exchange below */
-    void *fresh;
-    if (p || os_map(POOL, &fresh)) {
-        return p;
-    }
-    if (hak_cas_ar(&pool, &p, (char *)fresh)) { /* ar: pairs with the load above */
-        return fresh;
-    }
-    os_unmap(fresh, POOL);
-    return p;
-}
-
 void *emergency_alloc(size_t n, size_t align) {
-    char *start = n > POOL / 2 || align > POOL / 2 ? 0 : pool_here();
+    char *start = n > POOL / 2 || align > POOL / 2 ? 0 : meta_map_once(&pool, POOL);
     if (!start) {
         return 0;
     }

@@ -293,7 +293,7 @@ bool huge_free(void *p) {
     char *at = p;
     thp_large_freed(p, r.size);
     size_t size = with_spare(&r);
-    if (r.lead == 0 && size <= cache_max) {
+    if (r.lead == 0 && size >= HAK_MOVABLE_MIN && size <= cache_max) {
         at = keep(at, &size);
     }
     if (at) {

@@ -15,7 +15,7 @@
 
 uint32_t hak_mode = HAK_MODE_NEW;
 
-static uint32_t start(void) {
+static uint32_t begin(void) {
     gates_read(os_secure() ? 0 : os_environment());
     os_seal(&hak_gates_page, sizeof hak_gates_page, true);
     if (hak_gates.force_libc) {
@@ -24,27 +24,39 @@ static uint32_t start(void) {
         }
         hak_warn("hakmem: HAKMEM_FORCE_LIBC: there is no other malloc in this program; ignored");
     }
+    if (!os_atfork_waits()) {
+        fork_init();
+    }
+    return HAK_MODE_EARLY;
+}
+
+static uint32_t start(void) {
     if (!arena_init()) {
         hak_warn("hakmem: no address space for an arena; only blocks over 64 MiB can be served");
     }
     thread_init();
-    if (!os_atfork_waits()) {
-        fork_init();
-    }
     return HAK_MODE_ON;
 }
 
-void hak_start(void) {
-    uint32_t now = HAK_MODE_NEW;
+/* One step on from that mode, by whoever comes first. */
+static void step(uint32_t from, uint32_t (*next)(void)) {
+    uint32_t now = from;
     hak_tls
         .busy++; /* as long as the mode is ours: a signal handler's call would wait for the one that it interrupted */
     hak_signal_fence();
     if (hak_cas_ar(&hak_mode, &now, HAK_MODE_STARTING)) { /* ar: pairs with the loads below */
-        hak_store_rel(&hak_mode, start());                /* rel: pairs with the loads below */
+        hak_store_rel(&hak_mode, next());                 /* rel: pairs with the loads below */
     }
     hak_signal_fence();
     hak_tls.busy--;
     while (hak_load_acq(&hak_mode) == HAK_MODE_STARTING && !hak_tls.busy) { /* acq: pairs with the store above */
         os_wait(&hak_mode, HAK_MODE_STARTING, 1);
     }
+}
+
+void hak_start_early(void) { step(HAK_MODE_NEW, begin); }
+
+void hak_start(void) {
+    step(HAK_MODE_NEW, begin);
+    step(HAK_MODE_EARLY, start);
 }

@@ -112,6 +112,19 @@ void chunk_put_all(struct heap *h) {
     common_add(first, last);
 }
 
+char *meta_map_once(char **where, size_t len) {
+    char *p = hak_load_acq(where); /* acq: pairs with the exchange below */
+    void *fresh;
+    if (HAK_LIKELY(p != 0) || os_map(len, &fresh)) {
+        return p;
+    }
+    if (hak_cas_ar(where, &p, (char *)fresh)) { /* ar: pairs with the load above */
+        return fresh;
+    }
+    os_unmap(fresh, len);
+    return p;
+}
+
 size_t meta_bytes(void) { return hak_load_rlx(&total); }
 void meta_lock(void) { hak_lock_take(&lock); }
 void meta_unlock(void) { hak_lock_drop(&lock); }

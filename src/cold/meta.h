@@ -16,6 +16,9 @@ HAK_HIDDEN struct chunk *chunk_get(struct heap *h);
 HAK_HIDDEN void chunk_put(struct heap *h, struct chunk *k);
 /* All spares of h go to the common list. */
 HAK_HIDDEN void chunk_put_all(struct heap *h);
+/* *where, a static pointer, which is made to point to a mapping of len bytes unless that was done; NULL when memory is out. Any thread, lock-free,
+ * async-signal-safe. */
+HAK_HIDDEN char *meta_map_once(char **where, size_t len);
 HAK_HIDDEN size_t meta_bytes(void);
 HAK_HIDDEN void meta_lock(void);
 HAK_HIDDEN void meta_unlock(void);

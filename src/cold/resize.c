@@ -5,6 +5,7 @@
 #include "base/kernel.h"
 #include "base/print.h"
 #include "cold/door.h"
+#include "cold/early.h"
 #include "cold/emergency.h"
 #include "cold/foreign.h"
 #include "cold/huge.h"
@@ -17,11 +18,13 @@
 #include "layout/lookup.h"
 #include "os/os.h"
 
+static bool libc_serves(void) { return hak_load_acq(&hak_mode) == HAK_MODE_LIBC; } /* acq: pairs with hak_start() */
+
 bool door_libc_mode(void) {
     if (hak_load_acq(&hak_mode) < HAK_MODE_ON) { /* acq: pairs with hak_start() */
         hak_start();
     }
-    return hak_load_acq(&hak_mode) == HAK_MODE_LIBC;
+    return libc_serves();
 }
 
 void door_check_start(const void *p, const char *function) {
@@ -39,10 +42,13 @@ size_t door_size(void *p, const char *function) {
         return hak_word_class(word) < HAK_CLASSES ? hak_class[hak_word_class(word)].size
                                                   : large_size((uint32_t)unit_of(p));
     }
+    if (early_holds(p)) {
+        return early_size(p, function);
+    }
     if (emergency_holds(p)) {
         return emergency_size(p);
     }
-    size_t n = door_libc_mode() ? 0 : huge_size(p);
+    size_t n = libc_serves() ? 0 : huge_size(p);
     if (n) {
         return n;
     }
@@ -50,17 +56,20 @@ size_t door_size(void *p, const char *function) {
 }
 
 bool door_libc_owns(void *p, const char *function) {
-    if (hak_word_hot(p)) { /* in libc's mode too: a first-class heap's */
+    if (hak_word_hot(p) || early_holds(p)) { /* in libc's mode too: a first-class heap's */
         return false;
     }
-    if (door_libc_mode()) {
-        return true;
+    if (!libc_serves() && (emergency_holds(p) || huge_size(p))) {
+        return false;
     }
-    return !emergency_holds(p) && !huge_size(p) && foreign_owns(p, function);
+    return door_libc_mode() || foreign_owns(p, function);
 }
 
 void *door_resize(void *p, size_t n) {
     uint32_t word = hak_word_hot(p);
+    if (early_holds(p)) {
+        return early_resize(p, n, "realloc") ? p : 0;
+    }
     if (n > PTRDIFF_MAX || hak_tls.busy) { /* a signal handler's: a lock may be held */
         return 0;
     }
@@ -104,6 +113,8 @@ int door_limit(int pid, int resource, const void *set, void *old) {
     return err;
 }
 
+void door_strict(void) { hak_kernel_strict = !os_threaded(); /* the mode is a thread's */ }
+
 size_t door_trim(size_t keep) {
     if (door_libc_mode() || hak_tls.busy) {
         return 0;
@@ -111,5 +122,3 @@ size_t door_trim(size_t keep) {
     door_flush();
     return purge_all(keep);
 }
-void door_strict(void) { hak_kernel_strict = !os_threaded(); /* the mode is a thread's */ }
-

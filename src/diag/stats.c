@@ -206,16 +206,18 @@ static void add_spaces(struct walk *w, size_t limit) {
     span_stats_get(&spans);
     huge_stats(&live, &out->huge, &kept);
     thp_stats_get(&out->thp);
+    early_stats_get(&out->early);
+    size_t early = hak_align_up(out->early.used, os_page_size());
     out->huge_bytes = live;
     out->units_used = spans.used;
     out->units_dirty = spans.dirty;
     out->units_clean = spans.clean;
-    t->allocated += out->large_bytes + live;
-    t->active += live;
+    t->allocated += out->large_bytes + live + out->early.live;
+    t->active += live + early;
     t->metadata = meta + w->bits_units * BITS_BYTES + w->last * SIDE_BYTES;
     t->dirty += (spans.dirty << HAK_UNIT_SHIFT) + kept;
-    t->resident = w->touched + (spans.dirty << HAK_UNIT_SHIFT) + live + kept + t->metadata;
-    t->mapped = limit * (HAK_UNIT + SIDE_BYTES + BITS_BYTES) + live + kept + meta;
+    t->resident = w->touched + (spans.dirty << HAK_UNIT_SHIFT) + live + kept + early + t->metadata;
+    t->mapped = limit * (HAK_UNIT + SIDE_BYTES + BITS_BYTES) + live + kept + out->early.room + meta;
     t->retained = arena_retained();
 }
 

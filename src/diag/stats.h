@@ -3,6 +3,7 @@
 #define HAK_DIAG_STATS_H
 
 #include "base/attr.h"
+#include "cold/early.h"
 #include "cold/thp.h"
 #include "gates/build.h"
 #include "hakmem/hakmem.h"
@@ -23,6 +24,7 @@ struct stats {
     size_t heaps, idle_heaps;  /* ever made; without a thread now */
     size_t units_used, units_dirty, units_clean;
     size_t cached_blocks;
+    struct early_stats early;
     struct thp_stats thp;
 };
 

@@ -90,6 +90,7 @@ static void growing(void) {
     }
     printf("a block grown to %zu MiB\n", n >> 20);
     CHECK(n >= (size_t)1 << 20);
+    CHECK(realloc(p, beyond) == NULL && errno == ENOMEM); /* it may be what the program needs an arena for */
     size_t before = stress_status("VmSize:");
     for (int i = 0; i < 200; i++) {
         CHECK(realloc(p, beyond) == NULL && errno == ENOMEM);
