@@ -7,8 +7,24 @@
 #include "base/atomic.h"
 #include "base/attr.h"
 #include "base/tls.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* Sets bit k % 64; returns whether it was set. */
+#if defined(__x86_64__)
+HAK_INLINE bool hak_set_bit(uint64_t *word, uint64_t k) {
+    bool was;
+    __asm__("btsq %2, %0" : "+r"(*word), "=@ccc"(was) : "r"(k));
+    return was;
+}
+#else
+HAK_INLINE bool hak_set_bit(uint64_t *word, uint64_t k) {
+    uint64_t old = *word;
+    *word = old | UINT64_C(1) << (k & 63);
+    return old >> (k & 63) & 1;
+}
+#endif
 
 #if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
 HAK_INLINE void hak_ptr_retreat(uintptr_t *HAK_SEG *where, uintptr_t *now) {

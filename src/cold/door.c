@@ -143,14 +143,18 @@ HAK_COLD static void *malloc_without_heap(size_t n, size_t cls) {
     return p;
 }
 
+HAK_NOINLINE static void *malloc_early(size_t n) {
+    bool zeroed = false;
+    return door_early(n, 1, &zeroed);
+}
+
 void *door_malloc(size_t n, size_t cls) {
     struct thread_cache *t = &hak_tls;
     if (HAK_UNLIKELY(t->busy)) {
         return emergency_alloc(n, 1);
     }
-    bool zeroed = false;
     void *p;
-    if (HAK_UNLIKELY(!t->heap) && (p = door_early(n, 1, &zeroed)) != 0) {
+    if (HAK_UNLIKELY(!t->heap) && (p = malloc_early(n)) != 0) {
         return p;
     }
     struct heap *h = heap_here(t);
@@ -171,6 +175,7 @@ void *door_malloc(size_t n, size_t cls) {
             magazine_grown(t, h, (unsigned)cls);
         }
     }
+    bool zeroed = false;
     if (HAK_UNLIKELY(!p) &&
         !(p = huge_alloc(n, 1, 0, &zeroed))) { /* not only the arena is out: what this thread hoards may be enough */
         thread_flush(t, h);

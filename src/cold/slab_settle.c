@@ -5,6 +5,7 @@
  * Decision   docs/decisions/004           Test  unit/slab */
 #include "base/bits.h"
 #include "base/print.h"
+#include "base/rmw.h"
 #include "cold/remote.h"
 #include "cold/slab.h"
 #include "cold/slab_list.h"
@@ -18,18 +19,18 @@ HAK_COLD HAK_NORETURN static void corrupt(uintptr_t p) {
     hak_die(start ? "hakmem: free(): double free or corruption %p" : "hakmem: free(): invalid pointer %p", (void *)p);
 }
 
-/* Marks block k of the slab at u free. */
-HAK_INLINE void settle_bit(struct heap *h, uint32_t u, struct slab *s, uint32_t k, uintptr_t p,
+/* Marks block k of the slab at u free; word holds its bit. */
+HAK_INLINE void settle_bit(struct heap *h, size_t u, struct slab *s, uint64_t *word, uint64_t k, uintptr_t p,
                            struct slab_released *r) {
-    uint64_t *word = slab_bits(u) + (k >> 6), old = *word, now = old | UINT64_C(1) << (k & 63);
-    if (HAK_UNLIKELY(now == old || k >= s->bump)) {
+    uint64_t now = *word;
+    if (HAK_UNLIKELY(hak_set_bit(&now, k)) || HAK_UNLIKELY((uint16_t)k >= s->bump)) {
         corrupt(p);
     }
     *word = now;
     uint16_t avail = (uint16_t)(s->avail + 1);
     s->avail = avail;
     if (HAK_UNLIKELY(avail >= s->mark)) {
-        slab_marked(h, u, r);
+        slab_marked(h, (uint32_t)u, r);
     }
 }
 
@@ -39,14 +40,15 @@ enum { EXACT = 1 << 18 };
 HAK_INLINE void settle_small(struct heap *h, uint64_t recip, const uintptr_t *v, unsigned n, struct slab_released *r) {
     uintptr_t base = hak_arena.base;
     struct slab *slabs = hak_arena.slabs;
-    for (const uintptr_t *end = v + n; v < end; v++) {
-        uintptr_t o = *v - base;
+    uint64_t *bits = slab_bits(0); /* and those of unit u before it: see slab_bits() */
+    const uintptr_t *end = v + n;
+    for (ptrdiff_t i = -(ptrdiff_t)n; i != 0; i++) {
+        size_t o = end[i] - base, u = o >> HAK_UNIT_SHIFT;
         uint64_t q = (o & (HAK_UNIT - 1)) * recip;
         if (HAK_UNLIKELY((uint32_t)q >= EXACT)) {
-            corrupt(*v);
+            corrupt(o + base);
         }
-        uint32_t u = (uint32_t)(o >> HAK_UNIT_SHIFT);
-        settle_bit(h, u, &slabs[u], (uint32_t)(q >> 32), *v, r);
+        settle_bit(h, u, &slabs[u], &bits[(ptrdiff_t)(q >> 38) - (ptrdiff_t)(u * SLAB_WORDS)], q >> 32, o + base, r);
     }
 }
 
@@ -58,7 +60,7 @@ static void settle_wide(struct heap *h, uint32_t size, uint64_t recip, const uin
         if (HAK_UNLIKELY(k * size != off)) {
             corrupt(v[i]);
         }
-        settle_bit(h, u, slab_at(u), k, v[i], r);
+        settle_bit(h, u, slab_at(u), slab_bits(u) + (k >> 6), k, v[i], r);
     }
 }
 
