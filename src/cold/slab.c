@@ -108,17 +108,15 @@ static unsigned take_bits(uint32_t u, uintptr_t *end, unsigned want) {
     struct slab *s = slab_at(u);
     uint64_t *bits = slab_bits(u);
     size_t size = hak_class[s->cls].size;
-    uintptr_t word_at = (uintptr_t)unit_address(u);
-    unsigned n = 0;
-    for (unsigned w = 0; n < want && w * 64 < s->bump; w++, word_at += 64 * size) {
+    uintptr_t word_at = (uintptr_t)unit_address(u), *at = end, *stop = end - want;
+    for (unsigned w = 0; at > stop && w * 64 < s->bump; w++, word_at += 64 * size) {
         uint64_t b = bits[w];
-        for (; b && n < want; b &= b - 1) {
-            *--end = word_at + hak_ctz64(b) * size;
-            n++;
+        for (; b && at > stop; b &= b - 1) {
+            *--at = word_at + hak_ctz64(b) * size;
         }
         bits[w] = b;
     }
-    return n;
+    return (unsigned)(end - at);
 }
 
 /* take_bits() of a slab some of whose pages were given back, but only what lies on the others. */
