@@ -62,8 +62,9 @@ static void place(char *at) {
     hak_arena.base = (uintptr_t)parts[UNITS].anchor;
 }
 
-/* 16 to 31 TiB is far from where the kernel puts programs, libraries, stacks and mappings. */
-static void *far_away(void) { return (void *)(((uintptr_t)16 << 40) + ((os_random() & 0x7fffff) << 21)); }
+/* 20 to 29 TiB is far from where the kernel puts programs, libraries, stacks and mappings, and from what others choose for themselves: Go 768 GiB,
+ * Java's ZGC 4 to 20 TiB, AddressSanitizer's shadow to 16 TiB. */
+static void *far_away(void) { return (void *)(((uintptr_t)20 << 40) + ((os_random() & 0x3fffff) << 21)); }
 
 /* Not where the kernel would put it, below the libraries: the program's own mappings would lie a terabyte further down, with page tables of their own,
  * and those from before far from those after. */
