@@ -285,7 +285,7 @@ static char *keep(char *at, size_t *size) {
     return old;
 }
 
-bool huge_free(void *p) {
+static bool give_up(void *p, bool to_keep) {
     struct record r;
     if (!strike(p, &r)) {
         return false;
@@ -293,7 +293,7 @@ bool huge_free(void *p) {
     char *at = p;
     thp_large_freed(p, r.size);
     size_t size = with_spare(&r);
-    if (r.lead == 0 && size >= HAK_MOVABLE_MIN && size <= cache_max) {
+    if (to_keep && r.lead == 0 && size >= HAK_MOVABLE_MIN && size <= cache_max) {
         at = keep(at, &size);
     }
     if (at) {
@@ -301,6 +301,9 @@ bool huge_free(void *p) {
     }
     return true;
 }
+
+bool huge_free(void *p) { return give_up(p, true); }
+bool huge_unmap(void *p) { return give_up(p, false); }
 
 /* Into its spare pages, or not at all. */
 static bool grow_in_place(const void *p, size_t size) {

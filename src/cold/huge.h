@@ -13,7 +13,9 @@ HAK_HIDDEN void *huge_alloc(size_t n, size_t align, uint32_t heap, bool *zeroed)
 HAK_HIDDEN void *huge_alloc_growing(size_t n);
 /* 0 when p is no huge block's start. */
 HAK_HIDDEN size_t huge_size(const void *p);
+/* False: p is no huge block's start. The mapping may be kept for the next block; huge_unmap() gives it back at once. */
 HAK_HIDDEN bool huge_free(void *p);
+HAK_HIDDEN bool huge_unmap(void *p);
 /* The block resized, perhaps elsewhere (page tables move, bytes do not); NULL when p is none of ours or memory is out: it is unchanged. */
 HAK_HIDDEN void *huge_resize(void *p, size_t n);
 HAK_HIDDEN void huge_free_heap(uint32_t heap);

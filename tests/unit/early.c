@@ -65,6 +65,7 @@ static void door(void **state) {
 /* What is larger is a mapping. */
 static void mappings(void **state) {
     (void)state;
+    size_t live, count, kept;
     char *p = malloc(100000), *q;
     assert_true(huge_size(p) >= 100000);
     memset(p, 1, 100000);
@@ -72,6 +73,11 @@ static void mappings(void **state) {
     assert_int_equal(q[0] + q[99999], 2);
     free(q);
     assert_int_equal(huge_size(q), 0);
+    p = malloc(3000000);
+    assert_true(huge_size(p) >= 3000000);
+    free(p); /* kept for the next one it would stay: nobody looks at the clock */
+    huge_stats(&live, &count, &kept);
+    assert_int_equal(live + count + kept, 0);
     p = aligned_alloc(4096, 200000);
     assert_true(huge_size(p) >= 200000 && (uintptr_t)p % 4096 == 0);
     assert_true(malloc_usable_size(p) >= 200000);

@@ -89,6 +89,11 @@ static void cached(void **state) {
     assert_int_equal(huge_purge(purge_epoch() - 1), 0); /* younger than that */
     assert_int_equal(huge_purge(purge_epoch()), 5 * MB);
     assert_int_equal(huge_purge(UINT32_MAX), 0);
+    assert_true(huge_free(huge_alloc(MB - 8192, 1, 0, &zeroed))); /* too small to be worth it */
+    assert_int_equal(huge_purge(UINT32_MAX), 0);
+    assert_true(huge_unmap(huge_alloc(5 * MB, 1, 0, &zeroed)));
+    assert_int_equal(huge_purge(UINT32_MAX), 0);
+    assert_false(huge_unmap(q));
 }
 
 static size_t spare(void) {
