@@ -105,8 +105,8 @@ static struct heap *heap_here(struct thread_cache *t) {
     return hak_load_acq(&hak_mode) == HAK_MODE_ON && thread_attach(t) ? t->heap : 0;
 }
 
-/* Larger ones are mappings in a program that has just begun. */
-enum { EARLY_MOST = 32 << 10 };
+/* In a program that has just begun larger ones are mappings, up to where huge pages would matter. */
+enum { EARLY_MOST = 32 << 10, EARLY_MAPPING = 512 << 10 };
 
 void *door_early(size_t n, size_t align, bool *zeroed) {
     struct thread_cache *t = &hak_tls;
@@ -122,7 +122,7 @@ void *door_early(size_t n, size_t align, bool *zeroed) {
     if (mode == HAK_MODE_EARLY && n <= EARLY_MOST) {
         *zeroed = false;
         p = early_alloc(n, align);
-    } else if (mode == HAK_MODE_EARLY && early_count()) {
+    } else if (mode == HAK_MODE_EARLY && n <= EARLY_MAPPING && early_count()) {
         t->busy++;
         p = huge_alloc(n, align, 0, zeroed);
         t->busy--;
