@@ -20,7 +20,7 @@ struct header {
     uint32_t state; /* atomic: IN_USE or FREED */
 };
 
-enum { CALLS = 1024, MAPPING = 128, ALIGN = 16, HEADER = sizeof(struct header), FIRST = ALIGN - HEADER };
+enum { CALLS = 1024, MAPPING = CALLS / 8, ALIGN = 16, HEADER = sizeof(struct header), FIRST = ALIGN - HEADER };
 
 static char *pool;     /* meta_map_once() */
 static uint64_t state; /* atomic: calls << 32 | bytes used: every call makes it another one */
