@@ -163,7 +163,8 @@ class Counts(RecordTest):
         for mode, turns in (("kinds", 300), ("large", 20)):
             s = self.trace(self.record(PROG, mode, turns, env={**os.environ, "LD_PRELOAD": lib}))
             alone = self.trace(self.record(PROG, mode, turns))
-            for key in ("events", "blocks", "frees", "aligned", "reallocs", "peak_live_bytes", "unknown_frees", "missed_frees"):
+            # not "events": the recorder's look at a large block's pages is one, and it looks when it can
+            for key in ("blocks", "frees", "aligned", "reallocs", "peak_live_bytes", "unknown_frees", "missed_frees"):
                 self.assertEqual(s[key], alone[key], (mode, key))
 
     def test_the_program_is_quicker_than_the_recorder(self):
