@@ -8,6 +8,16 @@
 #include <stdint.h>
 
 HAK_INLINE unsigned hak_ctz64(uint64_t v) { return (unsigned)__builtin_ctzll(v); }
+/* The same as an index, without what gcc puts around it: a register cleared for processors before 2015, a sign that is never there. */
+HAK_INLINE size_t hak_ctz_index(uint64_t v) {
+#if defined(__x86_64__)
+    size_t n;
+    __asm__("rep bsfq %1, %0" : "=r"(n) : "r"(v) : "cc");
+    return n;
+#else
+    return (size_t)__builtin_ctzll(v);
+#endif
+}
 HAK_INLINE unsigned hak_ctz32(uint32_t v) { return (unsigned)__builtin_ctz(v); }
 HAK_INLINE unsigned hak_clz32(uint32_t v) { return (unsigned)__builtin_clz(v); }
 HAK_INLINE unsigned hak_popcount64(uint64_t v) { return (unsigned)__builtin_popcountll(v); }

@@ -11,11 +11,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Sets bit k % 64; returns whether it was set. */
+/* Sets bit k % 64 of the word, which is stored in any case; returns whether it was set. */
 #if defined(__x86_64__)
 HAK_INLINE bool hak_set_bit(uint64_t *word, uint64_t k) {
+    uint64_t now;
     bool was;
-    __asm__("btsq %2, %0" : "+r"(*word), "=@ccc"(was) : "r"(k));
+    __asm__("movq %0, %1\n\tbtsq %3, %1\n\tmovq %1, %0" : "+m"(*word), "=&r"(now), "=@ccc"(was) : "r"(k));
     return was;
 }
 #else

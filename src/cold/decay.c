@@ -65,7 +65,8 @@ HAK_RACY static uint32_t unit_used_bytes(uint32_t u, uint32_t *units) {
         return HAK_UNIT; /* part of a large block, or of a slab whose head lies in another super */
     }
     *units = s->units ? s->units : 1u;
-    return (uint32_t)(s->nobj - s->avail) * hak_class[word & 0xff].size;
+    uint32_t live = (uint16_t)(s->nobj + s->left - s->mark); /* may be of two moments: then it is any number */
+    return (uint32_t)hak_min(live, s->nobj) * hak_class[word & 0xff].size;
 }
 
 /* Whether the unit lies in a huge page that is worth keeping. */

@@ -36,7 +36,7 @@ static void slab_install(struct heap *h, unsigned cls, uint32_t u, bool zeroed) 
         *purged_at(u + i) = 0;
     }
     struct slab *s = slab_at(u);
-    s->nobj = s->avail = s->mark = k->nobj;
+    s->nobj = s->mark = k->nobj; /* all of it is there: left is 0 */
     s->units = k->units;
     slab_touch(s);
     slab_own(h, u);
@@ -53,7 +53,7 @@ static void slab_restart(uint32_t u) {
     struct slab *s = slab_at(u);
     memset(slab_bits(u), 0, ((size_t)s->nobj + 63) / 64 * sizeof(uint64_t));
     s->bump = 0;
-    s->mark = s->nobj;
+    slab_set_mark(s, s->nobj);
     slab_touch(s);
 }
 
@@ -66,7 +66,7 @@ static void slab_uninstall(struct heap *h, uint32_t u) {
     h->purged_bytes -= slab_purged(u);
     h->slab_bytes -= (size_t)s->units << HAK_UNIT_SHIFT;
     slab_count(h, s->cls, -1);
-    h->free_bytes -= s->avail * size;
+    h->free_bytes -= slab_avail(s) * size;
     h->fresh_bytes -= (size_t)(s->nobj - s->bump) * size;
     slab_restart(u);
 }
@@ -104,19 +104,23 @@ static bool has_purged(uint32_t u) {
     return any != 0;
 }
 
-static unsigned take_bits(uint32_t u, uintptr_t *end, unsigned want) {
-    struct slab *s = slab_at(u);
-    uint64_t *bits = slab_bits(u);
-    size_t size = hak_class[s->cls].size;
-    uintptr_t word_at = (uintptr_t)unit_address(u), *at = end, *stop = end - want;
-    for (unsigned w = 0; at > stop && w * 64 < s->bump; w++, word_at += 64 * size) {
-        uint64_t b = bits[w];
-        for (; b && at > stop; b &= b - 1) {
-            *--at = word_at + hak_ctz64(b) * size;
+/* A function of its own, so that its loops have all registers: words of a nearly full slab have few bits each. */
+HAK_NOINLINE static unsigned take_bits(uint32_t u, uintptr_t *end, unsigned want) {
+    const struct slab *s = slab_at(u);
+    uint64_t *word = slab_bits(u), *stop = word + (s->bump + 63u) / 64;
+    size_t size = hak_class[s->cls].size, room = want;
+    uintptr_t *to = end - want - 1;
+    for (uintptr_t at = (uintptr_t)unit_address(u); word < stop; word++, at += 64 * size) {
+        for (uint64_t b = *word; b; b &= b - 1) {
+            to[room] = at + hak_ctz_index(b) * size;
+            if (--room == 0) {
+                *word = b & (b - 1);
+                return want;
+            }
         }
-        bits[w] = b;
+        *word = 0;
     }
-    return (unsigned)(end - at);
+    return want - (unsigned)room;
 }
 
 /* take_bits() of a slab some of whose pages were given back, but only what lies on the others. */
@@ -164,7 +168,7 @@ static unsigned take_bump(uint32_t u, uintptr_t *end, unsigned want) {
 
 static unsigned take_from(struct heap *h, uint32_t u, uintptr_t *end, unsigned want) {
     struct slab *s = slab_at(u);
-    bool in_bitmap = s->avail > s->nobj - s->bump, gone = has_purged(u);
+    bool in_bitmap = slab_avail(s) > (unsigned)(s->nobj - s->bump), gone = has_purged(u);
     unsigned n = gone && in_bitmap && s->bucket != SLAB_LEAN ? take_present(u, end, want) : 0;
     if (n == 0) {
         n = in_bitmap ? take_bits(u, end, want) : 0;
@@ -177,7 +181,7 @@ static unsigned take_from(struct heap *h, uint32_t u, uintptr_t *end, unsigned w
             touch_purged(h, u, end - n, n);
         }
     }
-    s->avail = (uint16_t)(s->avail - n);
+    s->left = (uint16_t)(s->left + n);
     h->free_bytes -= (size_t)n * hak_class[s->cls].size;
     return n;
 }
@@ -185,7 +189,7 @@ static unsigned take_from(struct heap *h, uint32_t u, uintptr_t *end, unsigned w
 /* The fullest partial slab, or the current one. 0: the heap has none. */
 static uint32_t best_slab(const struct heap *h, unsigned cls) {
     uint32_t u = slab_fullest(h, cls), current = h->current[cls];
-    return u ? u : current && slab_at(current)->avail ? current : 0;
+    return u ? u : current && slab_avail(slab_at(current)) ? current : 0;
 }
 
 static unsigned take_locked(struct heap *h, unsigned cls, uintptr_t *end, unsigned want) {
@@ -214,7 +218,7 @@ void slab_free_released(const struct slab_released *r) {
 
 void slab_marked(struct heap *h, uint32_t u, struct slab_released *r) {
     struct slab *s = slab_at(u);
-    if (s->avail < s->nobj) {
+    if (slab_avail(s) < s->nobj) {
         slab_relist(h, u);
     } else if (h->current[s->cls] == u && s->units == 1) { /* a larger one would keep up to 512 KiB for one class */
         h->fresh_bytes += (size_t)s->bump * hak_class[s->cls].size;

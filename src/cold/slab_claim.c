@@ -90,7 +90,7 @@ bool slab_claim_pages(struct heap *h, uint32_t unit, struct slab_claim *out) {
             *purged_at(unit + i) &= (uint16_t)~of_unit(out->gone, i);
         }
         h->purged_bytes -= bytes_of(out->gone);
-        s->avail = (uint16_t)(s->avail - n);
+        s->left = (uint16_t)(s->left + n);
         h->free_bytes -= (size_t)n * hak_class[s->cls].size;
         slab_relist(h, unit);
         if (!out->npages) {
@@ -129,9 +129,9 @@ void slab_unclaim(const struct slab_claim *c, bool purged) {
         *purged_at(c->unit + i) |= (uint16_t)(of_unit(c->gone, i) | (purged ? of_unit(c->pages, i) : 0));
     }
     h->purged_bytes += bytes_of(c->gone) + (purged ? bytes_of(c->pages) : 0);
-    s->avail = (uint16_t)(s->avail + n);
+    s->left = (uint16_t)(s->left - n);
     h->free_bytes += (size_t)n * hak_class[s->cls].size;
-    release = s->avail == s->nobj && h->current[s->cls] != c->unit;
+    release = slab_avail(s) == s->nobj && h->current[s->cls] != c->unit;
     if (release) {
         slab_retire_locked(h, c->unit);
     } else {
@@ -150,7 +150,8 @@ uint8_t slab_retire_current(struct heap *h, uint32_t unit) {
     hak_lock_take(&h->lock);
     uint32_t word = hak_load_rlx(&hak_arena.map[unit]);
     struct slab *s = slab_at(unit);
-    if (word >> 8 == h->id && (word & 0xff) < HAK_CLASSES && h->current[word & 0xff] == unit && s->avail == s->nobj) {
+    if (word >> 8 == h->id && (word & 0xff) < HAK_CLASSES && h->current[word & 0xff] == unit &&
+        slab_avail(s) == s->nobj) {
         units = s->units;
         h->current[s->cls] = 0;
         slab_retire_locked(h, unit);
@@ -164,7 +165,7 @@ static void give_up_current(struct heap *h, unsigned cls, bool partial) {
     uint8_t units = 0;
     hak_lock_take(&h->lock);
     uint32_t u = h->current[cls];
-    bool whole = u && slab_at(u)->avail == slab_at(u)->nobj;
+    bool whole = u && slab_avail(slab_at(u)) == slab_at(u)->nobj;
     if (u && (whole || partial)) {
         h->current[cls] = 0;
         if (whole) {

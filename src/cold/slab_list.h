@@ -19,8 +19,8 @@ HAK_INLINE unsigned bucket_floor(const struct slab *s, unsigned b) {
 
 /* The bucket for avail blocks, not less than its floor of bucket 0; the same as a search for the last floor that avail reaches. */
 HAK_INLINE unsigned bucket_of(const struct slab *s) {
-    unsigned live = (unsigned)s->nobj - s->avail;
-    if (s->avail < s->nobj / 4u) {
+    unsigned live = (unsigned)s->nobj - slab_avail(s);
+    if (slab_avail(s) < s->nobj / 4u) {
         return 0;
     }
     if (live == 0) {
@@ -44,7 +44,7 @@ HAK_INLINE size_t slab_purged(uint32_t u) {
 HAK_INLINE unsigned slab_absent(uint32_t u) {
     const struct slab *s = slab_at(u);
     size_t gone = slab_purged(u);
-    return HAK_LIKELY(gone == 0) ? 0 : (unsigned)hak_min(gone / hak_class[s->cls].size, s->avail);
+    return HAK_LIKELY(gone == 0) ? 0 : (unsigned)hak_min(gone / hak_class[s->cls].size, slab_avail(s));
 }
 
 /* The list for a slab that is not its heap's current one, and the avail at which that must be asked again. Slabs whose free blocks would cost a
@@ -53,10 +53,10 @@ HAK_INLINE unsigned slab_place(uint32_t u, unsigned *mark) {
     const struct slab *s = slab_at(u);
     unsigned least = bucket_floor(s, 0), absent = slab_absent(u), b;
     *mark = least;
-    if (s->avail < least) {
+    if (slab_avail(s) < least) {
         return SLAB_UNLISTED;
     }
-    if (HAK_UNLIKELY(s->avail - absent < least)) {
+    if (HAK_UNLIKELY(slab_avail(s) - absent < least)) {
         *mark = (unsigned)hak_min(absent + least, s->nobj);
         return SLAB_LEAN;
     }
@@ -116,9 +116,9 @@ HAK_INLINE void slab_touch(struct slab *s) { s->epoch = purge_epoch() | 1; }
 /* Nothing of the slab is left to give back: decay passes it over until the next block comes home, which reaches this mark. But a wholly
  * free one goes as a whole. */
 HAK_INLINE void slab_looked(struct slab *s) {
-    if (s->avail < s->nobj) {
+    if (slab_avail(s) < s->nobj) {
         s->epoch = 0;
-        s->mark = (uint16_t)(s->avail + 1);
+        slab_set_mark(s, slab_avail(s) + 1);
     }
 }
 
@@ -130,7 +130,7 @@ HAK_INLINE void slab_relist(struct heap *h, uint32_t u) {
     if (HAK_LIKELY(h->current[s->cls] != u)) {
         want = slab_place(u, &mark);
     }
-    s->mark = (uint16_t)mark;
+    slab_set_mark(s, mark);
     if (want != s->bucket) {
         slab_unlist(h, u);
         if (want != SLAB_UNLISTED) {

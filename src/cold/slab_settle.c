@@ -13,42 +13,53 @@
 
 typedef uint64_t pair __attribute__((vector_size(16)));
 
-HAK_COLD HAK_NORETURN static void corrupt(uintptr_t p) {
-    uint32_t u = slab_head(unit_of((void *)p));
-    bool start = slab_block_start(u, (void *)p);
-    hak_die(start ? "hakmem: free(): double free or corruption %p" : "hakmem: free(): invalid pointer %p", (void *)p);
+static bool starts(uintptr_t p) { return slab_block_start(slab_head(unit_of((void *)p)), (void *)p); }
+
+/* Of the blocks v[0..n): one that is no block's start, which may have taken the bit of another, or else v[i]. */
+HAK_COLD HAK_NORETURN static void corrupt(const uintptr_t *v, unsigned n, unsigned i) {
+    unsigned k = 0;
+    while (k < n && starts(v[k])) {
+        k++;
+    }
+    hak_die(k < n ? "hakmem: free(): invalid pointer %p" : "hakmem: free(): double free or corruption %p",
+            (void *)v[k < n ? k : i]);
 }
 
-/* Marks block k of the slab at u free; word holds its bit. */
-HAK_INLINE void settle_bit(struct heap *h, size_t u, struct slab *s, uint64_t *word, uint64_t k, uintptr_t p,
-                           struct slab_released *r) {
-    uint64_t now = *word;
-    if (HAK_UNLIKELY(hak_set_bit(&now, k)) || HAK_UNLIKELY((uint16_t)k >= s->bump)) {
-        corrupt(p);
+/* Marks block k of the slab s free; word holds its bit. False: it is free already, or never was handed out. */
+HAK_INLINE bool settle_bit(struct heap *h, struct slab *s, uint64_t *word, uint64_t k, struct slab_released *r) {
+    if (HAK_UNLIKELY(hak_set_bit(word, k)) || HAK_UNLIKELY((uint16_t)k >= s->bump)) {
+        return false;
     }
-    *word = now;
-    uint16_t avail = (uint16_t)(s->avail + 1);
-    s->avail = avail;
-    if (HAK_UNLIKELY(avail >= s->mark)) {
-        slab_marked(h, (uint32_t)u, r);
+    if (HAK_UNLIKELY(--s->left == 0)) {
+        slab_marked(h, (uint32_t)(s - hak_arena.slabs), r);
     }
+    return true;
 }
 
 /* One-unit slabs. offset * recip is index << 32 plus less than 2^17 for a block's start, and at least recip >= 2^19 more for any other
- * byte of it: one multiplication both divides and tells an interior pointer. */
-enum { EXACT = 1 << 18 };
+ * byte of it: one multiplication both divides and tells an interior pointer. The side arrays are indexed by address, from where they
+ * would lie if the arena began at 0. */
+enum { EXACT = 1 << 18, OF_SLAB = HAK_UNIT_SHIFT - 5, WORDS_OF_SLAB = SLAB_WORDS / (int)sizeof(struct slab) };
+_Static_assert(sizeof(struct slab) == 1 << (HAK_UNIT_SHIFT - OF_SLAB), "an address is an index after one shift");
 HAK_INLINE void settle_small(struct heap *h, uint64_t recip, const uintptr_t *v, unsigned n, struct slab_released *r) {
-    uintptr_t base = hak_arena.base;
-    struct slab *slabs = hak_arena.slabs;
-    uint64_t *bits = slab_bits(0); /* and those of unit u before it: see slab_bits() */
+    size_t first = hak_arena.base >> HAK_UNIT_SHIFT;
+    uintptr_t slabs = (uintptr_t)hak_arena.slabs - first * sizeof(struct slab);
+    uintptr_t bits = (uintptr_t)slab_bits(0) +
+                     first * SLAB_WORDS * sizeof(uint64_t); /* and those of unit u before it: see slab_bits() */
     const uintptr_t *end = v + n;
-    for (ptrdiff_t i = -(ptrdiff_t)n; i != 0; i++) {
-        size_t o = end[i] - base, u = o >> HAK_UNIT_SHIFT;
-        uint64_t q = (o & (HAK_UNIT - 1)) * recip;
-        if (HAK_UNLIKELY((uint32_t)q >= EXACT)) {
-            corrupt(o + base);
+    uint64_t any = 0;
+    ptrdiff_t i = -(ptrdiff_t)n;
+    for (; i != 0; i++) {
+        uintptr_t p = end[i], at = p >> OF_SLAB & ~(sizeof(struct slab) - 1);
+        uint64_t q = (p & (HAK_UNIT - 1)) * recip;
+        any |= q;
+        if (!settle_bit(h, (struct slab *)(slabs + at), (uint64_t *)bits + (ptrdiff_t)((q >> 38) - at * WORDS_OF_SLAB),
+                        q >> 32, r)) {
+            break;
         }
-        settle_bit(h, u, &slabs[u], &bits[(ptrdiff_t)(q >> 38) - (ptrdiff_t)(u * SLAB_WORDS)], q >> 32, o + base, r);
+    }
+    if (HAK_UNLIKELY(i != 0 || (uint32_t)any >= EXACT)) {
+        corrupt(v, n, n + (unsigned)i);
     }
 }
 
@@ -57,10 +68,9 @@ static void settle_wide(struct heap *h, uint32_t size, uint64_t recip, const uin
     for (unsigned i = 0; i < n; i++) {
         uint32_t u = slab_head(unit_of((void *)v[i]));
         uint32_t off = (uint32_t)(v[i] - (uintptr_t)unit_address(u)), k = (uint32_t)(off * recip >> 32);
-        if (HAK_UNLIKELY(k * size != off)) {
-            corrupt(v[i]);
+        if (HAK_UNLIKELY(k * size != off) || !settle_bit(h, slab_at(u), slab_bits(u) + (k >> 6), k, r)) {
+            corrupt(v, n, i);
         }
-        settle_bit(h, u, slab_at(u), slab_bits(u) + (k >> 6), k, v[i], r);
     }
 }
 
@@ -69,7 +79,7 @@ static void set_bits(uint64_t *bits, unsigned from, unsigned n, uintptr_t p) {
         unsigned at = from & 63, len = n < 64 - at ? n : 64 - at;
         uint64_t m = hak_ones64(len) << at;
         if (HAK_UNLIKELY(bits[from >> 6] & m)) {
-            corrupt(p);
+            corrupt(&p, 1, 0);
         }
         bits[from >> 6] |= m;
         from += len;
@@ -119,8 +129,8 @@ static unsigned settle_run(struct heap *h, uint32_t size, uint64_t recip, const 
         return 0; /* across two slabs, or corrupt: one at a time finds out */
     }
     set_bits(slab_bits(u), k, len, low);
-    s->avail = (uint16_t)(s->avail + len);
-    if (s->avail >= s->mark) {
+    s->left = (uint16_t)(s->left - len);
+    if ((int16_t)s->left <= 0) {
         slab_marked(h, u, r);
     }
     return len;

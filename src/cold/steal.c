@@ -26,7 +26,7 @@ static uint32_t find(const struct heap *h, unsigned cls) {
         return u;
     }
     u = h->current[cls];
-    return u && slab_at(u)->avail && slab_at(u)->avail < slab_at(u)->nobj ? u : 0;
+    return u && slab_avail(slab_at(u)) && slab_avail(slab_at(u)) < slab_at(u)->nobj ? u : 0;
 }
 
 /* Without the lock: worth a try. */
@@ -39,7 +39,7 @@ static void count_bytes(struct heap *h, uint32_t u, size_t sign) {
     size_t size = hak_class[s->cls].size;
     h->slab_bytes += sign * ((size_t)s->units << HAK_UNIT_SHIFT);
     slab_count(h, s->cls, (int)sign);
-    h->free_bytes += sign * (s->avail * size);
+    h->free_bytes += sign * (slab_avail(s) * size);
     h->fresh_bytes += sign * ((size_t)(s->nobj - s->bump) * size);
     h->purged_bytes += sign * slab_purged(u);
 }

@@ -43,7 +43,7 @@ static bool asleep(const struct heap *v) {
 /* Without the lock: worth a try. */
 HAK_RACY static bool whole_current(const struct heap *v, unsigned cls) {
     uint32_t u = v->current[cls];
-    return u && slab_at(u)->avail == slab_at(u)->nobj;
+    return u && slab_avail(slab_at(u)) == slab_at(u)->nobj;
 }
 
 /* Its magazines, once a nap. */

@@ -94,16 +94,16 @@ static void count_slab(struct walk *w, uint32_t u) {
     size_t size = hak_class[s->cls].size, touched = touched_in(u, s, size);
     c->slabs++;
     c->blocks += s->nobj;
-    c->avail += s->avail;
+    c->avail += slab_avail(s);
     w->bits_units += s->bump ? s->units : 0;
     w->touched += touched;
-    if (s->avail == s->nobj) {
+    if (slab_avail(s) == s->nobj) {
         t->dirty += touched; /* a heap's current slab without a block: as good as a free span */
         return;
     }
     t->active += (size_t)s->units * HAK_UNIT;
-    if (s->avail) {
-        t->cached_central += s->avail * size;
+    if (slab_avail(s)) {
+        t->cached_central += slab_avail(s) * size;
         t->fragmented += fragmented_in(u, s, size);
     }
 }

@@ -46,8 +46,8 @@ static void check_count(struct verify *v, uint32_t u, const struct slab *s) {
     }
     VERIFY(v, s->bump <= s->nobj, "slab %u: bump %u is over nobj %u", u, s->bump, s->nobj);
     VERIFY(v, past == 0, "slab %u: %u bits set at or after bump %u", u, past, s->bump);
-    VERIFY(v, s->avail == n + s->nobj - s->bump, "slab %u: avail %u, bitmap %u, nobj %u, bump %u", u, s->avail, n,
-           s->nobj, s->bump);
+    VERIFY(v, slab_avail(s) == n + s->nobj - s->bump, "slab %u: avail %u, bitmap %u, nobj %u, bump %u", u,
+           slab_avail(s), n, s->nobj, s->bump);
 }
 
 /* The bucket and the mark are what slab_relist() would choose now. */
@@ -55,23 +55,23 @@ static void check_bucket(struct verify *v, uint32_t u, const struct slab *s, con
     uint8_t want = SLAB_UNLISTED;
     unsigned mark = bucket_floor(s, 0);
     bool current = h->current[s->cls] == u;
-    for (uint8_t b = 0; b < SLAB_LEAN && s->avail >= bucket_floor(s, b); b++) {
+    for (uint8_t b = 0; b < SLAB_LEAN && slab_avail(s) >= bucket_floor(s, b); b++) {
         want = b;
         mark = b + 1 < SLAB_LEAN ? bucket_floor(s, b + 1u) : s->nobj;
     }
     unsigned needs = slab_absent(u) + bucket_floor(s, 0);
-    if (want != SLAB_UNLISTED && s->avail < needs) {
+    if (want != SLAB_UNLISTED && slab_avail(s) < needs) {
         want = SLAB_LEAN;
         mark = needs < s->nobj ? needs : s->nobj;
     }
     want = current ? SLAB_UNLISTED : want;
     mark = current ? s->nobj : mark;
-    VERIFY(v, s->bucket == want, "slab %u: in bucket %u, avail %u of %u belongs to %u", u, s->bucket, s->avail, s->nobj,
-           want);
+    VERIFY(v, s->bucket == want, "slab %u: in bucket %u, avail %u of %u belongs to %u", u, s->bucket, slab_avail(s),
+           s->nobj, want);
     bool looked = s->epoch == 0; /* slab_looked(): the next settle asks at once */
-    mark = looked ? s->avail + 1u : mark;
+    mark = looked ? slab_avail(s) + 1u : mark;
     VERIFY(v, s->mark == mark, "slab %u: mark %u, not %u", u, s->mark, mark);
-    VERIFY(v, current || s->avail < s->nobj, "slab %u: wholly free, not current, not released", u);
+    VERIFY(v, current || slab_avail(s) < s->nobj, "slab %u: wholly free, not current, not released", u);
 }
 
 static bool range_free(uint32_t u, const struct slab *s, size_t a, size_t b) {
@@ -122,7 +122,7 @@ static uint32_t check_slab(struct verify *v, uint32_t u, uint32_t word) {
     struct verify_sum *sum = &v->sum[id];
     sum->slabs++;
     sum->slab_bytes += (size_t)s->units << HAK_UNIT_SHIFT;
-    sum->free_bytes += (size_t)s->avail * k->size;
+    sum->free_bytes += (size_t)slab_avail(s) * k->size;
     sum->fresh_bytes += (size_t)(s->nobj - s->bump) * k->size;
     for (uint32_t i = 0; i < s->units; i++) {
         sum->purged_bytes += (size_t)hak_popcount32(*purged_at(u + i)) * SLAB_PAGE;

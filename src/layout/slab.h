@@ -17,11 +17,11 @@ enum {
 }; /* of the buckets all but SLAB_LEAN tell fullness */
 enum { SLAB_WORDS = 64, SLAB_PAGE = 4096 };
 
-/* A block is in one of {user, magazine, outbox or inbox chunk, bitmap, bump range}:
+/* A block is in one of {user, magazine, outbox or inbox chunk, bitmap, bump range}; avail counts those in the last two (slab_avail()):
  *   avail == popcount(bitmap) + (nobj - bump)       wholly free: avail == nobj       (checked: diag/verify.c) */
 struct slab {
     uint32_t next, prev; /* lock: heap   units of the neighbours in the heap's list, 0 at the ends */
-    uint16_t avail;      /* lock: heap   blocks in the bitmap or the bump range */
+    uint16_t left;       /* lock: heap   mark - avail: settle counts it down to 0 */
     uint16_t nobj;       /* const while in use */
     uint16_t bump;       /* lock: heap   blocks from here on were never handed out */
     uint16_t mark;       /* lock: heap   avail from which settle must look at the lists again */
@@ -41,5 +41,11 @@ struct slab {
     };
 };
 _Static_assert(sizeof(struct slab) == 32, "two a cache line");
+
+HAK_INLINE unsigned slab_avail(const struct slab *s) { return (uint16_t)(s->mark - s->left); }
+HAK_INLINE void slab_set_mark(struct slab *s, unsigned mark) {
+    s->left = (uint16_t)(s->left + mark - s->mark);
+    s->mark = (uint16_t)mark;
+}
 
 #endif

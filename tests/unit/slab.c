@@ -288,6 +288,22 @@ static void settle_interior(void) {
     v[0] += 16;
     slab_settle(heap, 5, v, 1);
 }
+/* Its bit is that of v[2], which comes after it and is innocent. */
+static void settle_interior_first(void) {
+    uintptr_t mixed[4];
+    slab_take(heap, 5, v, 4);
+    mixed[0] = v[2] + 16;
+    mixed[1] = v[1];
+    mixed[2] = v[2];
+    mixed[3] = v[0];
+    slab_settle(heap, 5, mixed, 4);
+}
+/* Larger slabs find one as soon as they meet it. */
+static void settle_interior_wide(void) {
+    slab_take(heap, 40, v, 4);
+    v[0] += 16;
+    slab_settle(heap, 40, v, 4);
+}
 
 static void corruption_dies(void **state) {
     (void)state;
@@ -295,6 +311,8 @@ static void corruption_dies(void **state) {
     unit_child(settle_twice_in_a_run, "double free or corruption");
     unit_child(settle_never_taken, "double free or corruption");
     unit_child(settle_interior, "hakmem: free(): invalid pointer 0x");
+    unit_child(settle_interior_first, "hakmem: free(): invalid pointer 0x");
+    unit_child(settle_interior_wide, "hakmem: free(): invalid pointer 0x");
 }
 
 static unsigned taken;

@@ -64,7 +64,7 @@ static uint32_t unit_with_bits(void) {
     for (uint32_t u = 1; u < hak_arena.limit; u++) {
         uint32_t word = hak_arena.map[u];
         const struct slab *s = slab_at(u);
-        if (word && (word & 0xff) < HAK_CLASSES && s->head_off == 0 && s->avail > s->nobj - s->bump &&
+        if (word && (word & 0xff) < HAK_CLASSES && s->head_off == 0 && slab_avail(s) > (unsigned)(s->nobj - s->bump) &&
             s->bump < s->nobj) {
             return u;
         }
@@ -80,12 +80,14 @@ static void slabs(void **state) {
     }
     uint32_t u = unit_with_bits();
     struct slab *s = slab_at(u);
-    PLANT(s->avail, s->avail - 1, "avail");
+    PLANT(s->left, s->left + 1, "avail");
     PLANT(s->bump, s->nobj + 1, "bump");
     PLANT(s->nobj, s->nobj + 1, "slab says");
     PLANT(s->cls, s->cls + 1, "slab says");
     PLANT(s->bucket, s->bucket == 1 ? 2 : 1, "bucket");
-    PLANT(s->mark, s->mark + 1, "mark");
+    slab_set_mark(s, s->mark + 1u);
+    found("mark");
+    slab_set_mark(s, s->mark - 1u);
     PLANT(slab_bits(u)[s->bump >> 6], slab_bits(u)[s->bump >> 6] | UINT64_C(1) << (s->bump & 63), "at or after bump");
     PLANT(*purged_at(u), 1, "given back");
 }
@@ -158,13 +160,13 @@ static void magazines(void **state) {
     uint32_t u = slab_head(unit_of(b));
     size_t k = (size_t)((char *)b - unit_address(u)) / 48;
     struct slab *s = slab_at(u);
-    s->avail++; /* the block is in its bitmap, all sums agree, and it is in the magazine too */
+    s->left--; /* the block is in its bitmap, all sums agree, and it is in the magazine too */
     heap->free_bytes += 48;
     slab_bits(u)[k >> 6] |= UINT64_C(1) << (k & 63);
     found("free in its slab too");
     slab_bits(u)[k >> 6] &= ~(UINT64_C(1) << (k & 63));
     heap->free_bytes -= 48;
-    s->avail--;
+    s->left++;
     unit_verify();
     free(other);
     unit_verify();
