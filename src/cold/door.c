@@ -292,26 +292,27 @@ HAK_NOINLINE static void free_sorted(void *p) {
 }
 
 /* Into an open outbox: nothing that housekeeping would have to know of, unless a signal handler left it frees to do. */
-static bool free_to_outbox(void *p) {
+static bool free_to_outbox(void *p, uint32_t cls) {
     struct thread_cache *t = &hak_tls;
     struct heap *h = t->heap;
-    uint32_t word = hak_word_hot(p);
     if (HAK_UNLIKELY(!h || t->busy || h->ndeferred)) {
         return false;
     }
     t->busy = 1;
     hak_signal_fence();
-    bool stored = remote_store(h, p, word);
+    bool stored = remote_store(h, p, cls ^ t->key);
     hak_signal_fence();
     t->busy = 0;
     return stored;
 }
 
-void hak_free_cold(void *p) {
-    if (p && HAK_UNLIKELY(!free_to_outbox(p))) {
+void hak_free_away(void *p, size_t cls) {
+    if (p && HAK_UNLIKELY(!free_to_outbox(p, (uint32_t)cls))) {
         free_sorted(p);
     }
 }
+
+void hak_free_cold(void *p) { hak_free_away(p, hak_word_hot(p) ^ hak_tls.key); }
 
 void hak_free_full(void *p, size_t cls) {
     struct thread_cache *t = &hak_tls;

@@ -71,7 +71,7 @@ static void adopt(struct heap *h) {
         h->nchunks[c] = 0;
     }
     for (int i = 0; i < HAK_OUTBOXES; i++) {
-        h->out[i] = (struct outbox){0, 0, 0, 0};
+        h->out[i] = (struct outbox){0, 0, 0};
     }
     h->spare = 0;
     h->nspare = 0;

@@ -69,7 +69,7 @@ void remote_settle(struct heap *owner, const uintptr_t *v, unsigned n) {
 void remote_help(struct heap *helper, struct heap *owner) {
     for (struct chunk *k = inbox_take(owner), *next; k; k = next) {
         next = chunk_prev(k);
-        settle_sorted(owner, &k->slot[REMOTE_FIRST], chunk_blocks(k));
+        settle_sorted(owner, &k->slot[remote_first()], chunk_blocks(k));
         chunk_put(helper, k);
     }
 }
@@ -79,10 +79,10 @@ static bool owner_absent(struct heap *owner) {
 }
 
 static void outbox_send(struct heap *h, struct outbox *o) {
-    struct heap *owner = heap_by_id(o->owner);
-    struct chunk *k = o->chunk;
-    chunk_seal(k, o->n, o->bytes);
-    *o = (struct outbox){0, 0, 0, 0};
+    struct heap *owner = heap_by_id(o->key >> 8);
+    struct chunk *k = chunk_of(o->at);
+    chunk_seal(k, outbox_count(o->at), outbox_bytes(o));
+    *o = (struct outbox){0, 0, 0};
     h->remotes++;
     inbox_push(owner, k);
     if (owner_absent(owner)) {
@@ -92,29 +92,29 @@ static void outbox_send(struct heap *h, struct outbox *o) {
 
 void remote_flush(struct heap *h) {
     for (int i = 0; i < HAK_OUTBOXES; i++) {
-        if (h->out[i].n) {
+        if (h->out[i].at) {
             outbox_send(h, &h->out[i]);
         }
     }
 }
 
 void remote_push(struct heap *h, void *p, uint32_t word) {
-    uint32_t owner = word >> 8;
-    struct outbox *o = &h->out[owner % HAK_OUTBOXES];
-    if (o->owner != owner) {
-        if (o->n) {
+    uint32_t key = word & ~UINT32_C(0xff);
+    struct outbox *o = outbox_of(h, word);
+    if (o->key != key) {
+        if (o->at) {
             outbox_send(h, o);
         }
-        struct chunk *k = o->chunk ? o->chunk : chunk_get(h);
+        struct chunk *k = chunk_get(h);
         if (!k) {
             remote_settle_one(p, word);
             return;
         }
-        *o = (struct outbox){owner, 0, 0, k};
+        *o = (struct outbox){key, REMOTE_BATCH_BYTES, &k->slot[remote_first()]};
     }
-    o->chunk->slot[REMOTE_FIRST + o->n++] = (uintptr_t)p;
-    o->bytes += hak_class[word & 0xff].size;
-    if (o->n >= hak_gates.remote_batch || o->bytes >= REMOTE_BATCH_BYTES) {
+    *o->at++ = (uintptr_t)p;
+    o->left -= (int32_t)hak_class[word & 0xff].size;
+    if (o->left <= 0 || ((uintptr_t)o->at & (HAK_CHUNK_BYTES - 1)) == 0) {
         outbox_send(h, o);
     }
 }
@@ -123,7 +123,7 @@ void remote_drain(struct thread_cache *t, struct heap *h) {
     for (struct chunk *k = inbox_take(h), *next; k; k = next) {
         next = chunk_prev(k);
         for (uint32_t i = 0, n = chunk_blocks(k); i < n; i++) {
-            void *p = (void *)k->slot[REMOTE_FIRST + i];
+            void *p = (void *)k->slot[remote_first() + i];
             uint32_t word = hak_word_hot(p);
             if (word >> 8 == h->id) {
                 magazine_push(t, h, p, word & 0xff);

@@ -6,30 +6,41 @@
 #include "base/attr.h"
 #include "gates/gates.h"
 #include "layout/heap.h"
+#include "layout/magazine.h"
 #include "layout/thread_cache.h"
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A chunk on its way: [0] next, [1] count << 32 | bytes, [2..] blocks; sent when full or over this many bytes. */
-enum { REMOTE_FIRST = 2, REMOTE_BATCH_BYTES = 16 << 10 };
+/* A chunk on its way: [0] next, [1] count << 32 | bytes, [remote_first()..] blocks; sent when full, which its end tells, or over this many bytes. */
+enum { REMOTE_BATCH_BYTES = 16 << 10 };
+HAK_INLINE unsigned remote_first(void) { return HAK_CHUNK_SLOTS - (unsigned)hak_gates.remote_batch; }
+
+HAK_INLINE struct outbox *outbox_of(struct heap *h, uint32_t word) { return &h->out[(word >> 8) % HAK_OUTBOXES]; }
+/* Blocks in an outbox whose place for the next one is at. */
+HAK_INLINE unsigned outbox_count(uintptr_t *at) {
+    return at ? (unsigned)(at - &chunk_of(at)->slot[remote_first()]) : 0;
+}
+HAK_INLINE size_t outbox_bytes(const struct outbox *o) { return o->at ? (size_t)(REMOTE_BATCH_BYTES - o->left) : 0; }
 
 /* Puts p, whose map word is word, into the outbox for its owner; sends the outbox when it is full. Owner of h. */
 HAK_HIDDEN void remote_push(struct heap *h, void *p, uint32_t word);
 /* remote_push() when the outbox for the owner is started and has room for one more than p; false, and nothing done, otherwise, for a large block and for word 0, too. */
 HAK_INLINE bool remote_store(struct heap *h, void *p, uint32_t word) {
-    struct outbox *o = &h->out[(word >> 8) % HAK_OUTBOXES];
-    uint32_t cls = word ^ o->owner << 8;
+    struct outbox *o = outbox_of(h, word);
+    uint32_t cls = word ^ o->key;
     if (HAK_UNLIKELY(cls >= HAK_CLASSES)) {
         return false;
     }
-    size_t n = o->n, bytes = o->bytes + hak_class[cls].size;
-    /* An empty outbox has n == 0, and owner 0, which a word of 0 matches: one compare for both ends. */
-    if (HAK_UNLIKELY(n - 1 >= hak_gates.remote_batch - 2 || bytes >= REMOTE_BATCH_BYTES)) {
+    int32_t left =
+        o->left -
+        (int32_t)hak_class[cls].size; /* an empty outbox has key 0, which a word of 0 matches, and nothing left */
+    uintptr_t *at = o->at + 1;
+    if (HAK_UNLIKELY(left <= 0) || HAK_UNLIKELY(((uintptr_t)at & (HAK_CHUNK_BYTES - 1)) == 0)) {
         return false;
     }
-    o->chunk->slot[REMOTE_FIRST + n] = (uintptr_t)p;
-    o->n = (uint32_t)n + 1;
-    o->bytes = bytes;
+    at[-1] = (uintptr_t)p;
+    o->at = at;
+    o->left = left;
     return true;
 }
 /* Settles p, whose map word is word, straight into its owner's bitmap. Any thread, with or without a heap. */

@@ -36,25 +36,40 @@ HAK_INLINE bool settle_bit(struct heap *h, struct slab *s, uint64_t *word, uint6
     return true;
 }
 
-/* One-unit slabs. offset * recip is index << 32 plus less than 2^17 for a block's start, and at least recip >= 2^19 more for any other
- * byte of it: one multiplication both divides and tells an interior pointer. The side arrays are indexed by address, from where they
- * would lie if the arena began at 0. */
-enum { EXACT = 1 << 18, OF_SLAB = HAK_UNIT_SHIFT - 5, WORDS_OF_SLAB = SLAB_WORDS / (int)sizeof(struct slab) };
-_Static_assert(sizeof(struct slab) == 1 << (HAK_UNIT_SHIFT - OF_SLAB), "an address is an index after one shift");
-HAK_INLINE void settle_small(struct heap *h, uint64_t recip, const uintptr_t *v, unsigned n, struct slab_released *r) {
+/* The side arrays, from where they would lie if the arena began at address 0: so that an address is an index. */
+struct sides {
+    uintptr_t slabs;
+    uint64_t *bits;
+    const uint32_t *map;
+};
+enum { OF_SLAB = HAK_UNIT_SHIFT - 5, WORDS_OF_SLAB = SLAB_WORDS / (int)sizeof(struct slab) };
+_Static_assert(sizeof(struct slab) == 1 << (HAK_UNIT_SHIFT - OF_SLAB), "one shift");
+HAK_INLINE struct sides sides_here(void) {
     size_t first = hak_arena.base >> HAK_UNIT_SHIFT;
-    uintptr_t slabs = (uintptr_t)hak_arena.slabs - first * sizeof(struct slab);
-    uintptr_t bits = (uintptr_t)slab_bits(0) +
-                     first * SLAB_WORDS * sizeof(uint64_t); /* and those of unit u before it: see slab_bits() */
+    return (struct sides){(uintptr_t)hak_arena.slabs - first * sizeof(struct slab),
+                          (uint64_t *)((uintptr_t)slab_bits(0) + first * SLAB_WORDS * sizeof(uint64_t)),
+                          (const uint32_t *)((uintptr_t)hak_arena.map - first * sizeof(uint32_t))};
+}
+
+/* One-unit slabs. offset * recip is index << 32 plus less than 2^17 for a block's start, and at least recip >= 2^19 more for any other
+ * byte of it: one multiplication both divides and tells an interior pointer. */
+enum { EXACT = 1 << 18 };
+HAK_INLINE uint64_t small_index(uintptr_t p, uint64_t recip) { return (p & (HAK_UNIT - 1)) * recip; }
+HAK_INLINE bool settle_at(struct heap *h, const struct sides *d, uintptr_t p, uint64_t index, struct slab_released *r) {
+    uintptr_t at = p >> OF_SLAB & ~(sizeof(struct slab) - 1);
+    return settle_bit(h, (struct slab *)(d->slabs + at), d->bits + (ptrdiff_t)((index >> 38) - at * WORDS_OF_SLAB),
+                      index >> 32, r);
+}
+
+static void settle_small(struct heap *h, uint64_t recip, const uintptr_t *v, unsigned n, struct slab_released *r) {
+    const struct sides d = sides_here();
     const uintptr_t *end = v + n;
     uint64_t any = 0;
     ptrdiff_t i = -(ptrdiff_t)n;
     for (; i != 0; i++) {
-        uintptr_t p = end[i], at = p >> OF_SLAB & ~(sizeof(struct slab) - 1);
-        uint64_t q = (p & (HAK_UNIT - 1)) * recip;
-        any |= q;
-        if (!settle_bit(h, (struct slab *)(slabs + at), (uint64_t *)bits + (ptrdiff_t)((q >> 38) - at * WORDS_OF_SLAB),
-                        q >> 32, r)) {
+        uint64_t index = small_index(end[i], recip);
+        any |= index;
+        if (!settle_at(h, &d, end[i], index, r)) {
             break;
         }
     }
@@ -173,24 +188,26 @@ void slab_settle(struct heap *h, unsigned cls, const uintptr_t *v, unsigned n) {
 
 unsigned slab_settle_mixed(struct heap *h, uintptr_t *v, unsigned n) {
     struct slab_released r;
+    const struct sides d = sides_here();
     unsigned others = 0;
-    uintptr_t base = hak_arena.base;
-    const uint32_t *map = hak_arena.map;
     uint32_t mine = h->id << 8;
     size_t bytes = 0;
     r.n = 0;
     hak_lock_take(&h->lock);
     for (unsigned i = 0; i < n; i++) {
-        uintptr_t o = v[i] - base; /* its unit was looked up by the free, and units stay usable */
-        uint32_t cls = hak_load_rlx(&map[o >> HAK_UNIT_SHIFT]) ^ mine;
+        uintptr_t p = v[i]; /* its unit was looked up by the free, and units stay usable */
+        uint32_t cls = hak_load_rlx(&d.map[p >> HAK_UNIT_SHIFT]) ^ mine;
         if (HAK_UNLIKELY(cls >= HAK_CLASSES)) {
-            v[others++] = v[i];
+            v[others++] = p;
             continue;
         }
         const struct size_class *k = &hak_class[cls];
         bytes += k->size;
         if (HAK_LIKELY(k->units == 1)) {
-            settle_small(h, k->recip, &v[i], 1, &r);
+            uint64_t index = small_index(p, k->recip);
+            if (HAK_UNLIKELY((uint32_t)index >= EXACT) || HAK_UNLIKELY(!settle_at(h, &d, p, index, &r))) {
+                corrupt(&v[i], 1, 0);
+            }
         } else {
             settle_wide(h, k->size, k->recip, &v[i], 1, &r);
         }

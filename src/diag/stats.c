@@ -19,7 +19,7 @@
 #include "os/os.h"
 #include <string.h>
 
-enum { CHUNK_FIRST = 2, INBOX_CHUNKS_MAX = 1 << 16 };
+enum { INBOX_CHUNKS_MAX = 1 << 16 };
 
 /* Bytes of the side arrays for a unit: supers' share, map, purged, slab; and the bitmap words of a slab. */
 enum { SIDE_BYTES = 1 + 4 + 2 + sizeof(struct slab), BITS_BYTES = SLAB_WORDS * sizeof(uint64_t) };
@@ -149,8 +149,8 @@ static void count_block(struct stats *out, const void *p) {
 }
 
 HAK_RACY static void count_chunk(struct stats *out, const struct chunk *k, uintptr_t n) {
-    for (uintptr_t i = 0; k && i < n && CHUNK_FIRST + i < HAK_CHUNK_SLOTS; i++) {
-        count_block(out, (const void *)k->slot[CHUNK_FIRST + i]);
+    for (uintptr_t i = 0; k && i < n && remote_first() + i < HAK_CHUNK_SLOTS; i++) {
+        count_block(out, (const void *)k->slot[remote_first() + i]);
     }
 }
 
@@ -161,7 +161,8 @@ HAK_RACY static void count_transit(struct stats *out, struct heap *h) {
         count_chunk(out, k, k->slot[1] >> 32);
     }
     for (int i = 0; i < HAK_OUTBOXES; i++) {
-        count_chunk(out, h->out[i].chunk, h->out[i].n);
+        uintptr_t *at = hak_load_rlx(&h->out[i].at);
+        count_chunk(out, at ? chunk_of(at) : 0, outbox_count(at));
     }
     for (uint32_t i = 0; i < h->ndeferred && i < HEAP_DEFERRED; i++) {
         count_block(out, h->deferred[i]);

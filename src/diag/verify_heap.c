@@ -3,12 +3,13 @@
  * A block that waits is in no bitmap and no bump range, and waits in one place only.
  * Test       unit/verify */
 #include "base/atomic.h"
+#include "cold/remote.h"
 #include "cold/slab.h"
 #include "cold/slab_list.h"
 #include "diag/verify_walk.h"
 #include "layout/magazine.h"
 
-enum { TRANSIT_FIRST = 2, TRANSIT_MAX = HAK_CHUNK_SLOTS - TRANSIT_FIRST, CHUNKS_MAX = 1 << 20 };
+enum { CHUNKS_MAX = 1 << 20 };
 
 /* p waits somewhere of heap id (where: for the report). Its class, or HAK_CLASSES when it is no block. */
 static unsigned check_waiting(struct verify *v, const void *p, uint32_t id, const char *where) {
@@ -102,9 +103,10 @@ static void check_magazine(struct verify *v, const struct heap *h, unsigned cls)
 static size_t check_slots(struct verify *v, const struct heap *h, const struct chunk *k, uint32_t n,
                           const char *where) {
     size_t bytes = 0;
-    VERIFY(v, n <= TRANSIT_MAX, "heap %u: %u blocks in a chunk of %s", h->id, n, where);
-    for (uint32_t i = 0; i < n && i < TRANSIT_MAX; i++) {
-        unsigned cls = check_waiting(v, (const void *)k->slot[TRANSIT_FIRST + i], h->id, where);
+    unsigned first = remote_first(), most = HAK_CHUNK_SLOTS - first;
+    VERIFY(v, n <= most, "heap %u: %u blocks in a chunk of %s", h->id, n, where);
+    for (uint32_t i = 0; i < n && i < most; i++) {
+        unsigned cls = check_waiting(v, (const void *)k->slot[first + i], h->id, where);
         bytes += cls < HAK_CLASSES ? hak_class[cls].size : 0;
     }
     return bytes;
@@ -120,10 +122,11 @@ static void check_transit(struct verify *v, struct heap *h) {
     }
     for (int i = 0; i < HAK_OUTBOXES; i++) {
         const struct outbox *o = &h->out[i];
-        size_t bytes = o->n ? check_slots(v, h, o->chunk, o->n, "an outbox") : 0;
-        VERIFY(v, bytes == o->bytes, "heap %u: %zu bytes in an outbox, it says %zu", h->id, bytes, o->bytes);
-        VERIFY(v, o->n == 0 || (o->owner != h->id && o->owner <= v->heaps), "heap %u: an outbox for heap %u", h->id,
-               o->owner);
+        size_t bytes = o->at ? check_slots(v, h, chunk_of(o->at), outbox_count(o->at), "an outbox") : 0;
+        uint32_t owner = o->key >> 8;
+        VERIFY(v, bytes == outbox_bytes(o), "heap %u: %zu bytes in an outbox, it says %zu", h->id, bytes,
+               outbox_bytes(o));
+        VERIFY(v, !o->at || (owner != h->id && owner <= v->heaps), "heap %u: an outbox for heap %u", h->id, owner);
     }
 }
 

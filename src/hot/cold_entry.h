@@ -12,7 +12,9 @@
 HAK_HIDDEN void *hak_malloc_cold(size_t n, size_t cls);
 /* n > HAK_MEDIUM_MAX. */
 HAK_HIDDEN void *hak_malloc_large(size_t n);
-/* p is NULL, foreign, large, remote, or this thread has no state. */
+/* p is NULL, foreign, large, remote, or this thread has no state. cls: its map word (0: not in the arena) xor this thread's key. */
+HAK_HIDDEN void hak_free_away(void *p, size_t cls);
+/* The same for any p. */
 HAK_HIDDEN void hak_free_cold(void *p);
 /* p is this thread's, and the chunk of its class is full. */
 HAK_HIDDEN void hak_free_full(void *p, size_t cls);

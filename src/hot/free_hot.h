@@ -17,7 +17,7 @@ HAK_INLINE void hak_free_hot(void *p) {
     thread_cache_here t = hak_tls_here();
     size_t cls = hak_load_hot(&hak_load_hot(&hak_arena.map)[u]) ^ t->key;
     if (HAK_UNLIKELY(cls >= HAK_CLASSES)) {
-        hak_free_cold(p);
+        hak_free_away(p, cls);
         return;
     }
     uintptr_t *top = t->top[cls];

@@ -15,10 +15,9 @@
 enum heap_kind { HEAP_THREAD, HEAP_SHARED, HEAP_FIRST_CLASS };
 
 struct outbox {
-    uint32_t owner; /* heap id, 0 when empty */
-    uint32_t n;
-    size_t bytes;
-    struct chunk *chunk;
+    uint32_t key;  /* the owner's heap id << 8, 0 when empty */
+    int32_t left;  /* bytes that may still come; 0 when empty */
+    uintptr_t *at; /* where the next block goes; NULL when empty */
 };
 
 enum { HEAP_DEFERRED = 64 };

@@ -44,20 +44,20 @@ static void batches(void **state) {
     struct outbox *o = &mine->out[other->id % HAK_OUTBOXES];
     for (unsigned i = 0; i < 300; i++) {
         remote_push(mine, (void *)v[i], word_of(v[i]));
-        assert_int_equal(o->n, (i + 1) % 126);
+        assert_int_equal(outbox_count(o->at), (i + 1) % 126);
         assert_int_equal(remote_pending(other), i >= 125);
     }
     assert_int_equal(other->backlog, 252 * 16);
     unit_verify();
     remote_flush(mine);
-    assert_int_equal(o->n, 0);
+    assert_int_equal(outbox_count(o->at), 0);
     unit_verify();
     remote_help(mine, other);
     nothing_left();
     take(other, 50, 20); /* 5 KiB each: the fourth passes 16 KiB */
     for (unsigned i = 0; i < 20; i++) {
         remote_push(mine, (void *)v[i], word_of(v[i]));
-        assert_true(o->bytes < 16384);
+        assert_true(outbox_bytes(o) < 16384);
     }
     remote_flush(mine);
     remote_help(mine, other);
@@ -180,15 +180,15 @@ static void append(void **state) {
     assert_false(remote_store(mine, (void *)v[0], word)); /* not open */
     assert_false(remote_store(mine, (void *)v[0], 0));
     hak_free_cold((void *)v[0]);
-    assert_int_equal(o->n, 1);
+    assert_int_equal(outbox_count(o->at), 1);
     assert_false(remote_store(mine, (void *)v[1], 0));
     assert_false(remote_store(mine, (void *)v[1], word | HAK_CLASS_LARGE));
     assert_false(remote_store(mine, (void *)v[1], word + (HAK_OUTBOXES << 8)));
     hak_free_cold((void *)v[1]);
-    assert_int_equal(o->n, 2);
+    assert_int_equal(outbox_count(o->at), 2);
     mine->deferred[mine->ndeferred++] = (void *)handlers;
     hak_free_cold((void *)v[2]);
-    assert_int_equal(o->n, 3);
+    assert_int_equal(outbox_count(o->at), 3);
     assert_int_equal(mine->ndeferred, 0);
     remote_flush(mine);
     remote_help(mine, other);

@@ -184,11 +184,11 @@ static void transit(void **state) {
     remote_push(heap, (void *)v[0], h->id << 8 | 3);
     hak_tls.busy--;
     struct outbox *o = &heap->out[h->id % HAK_OUTBOXES];
-    assert_int_equal(o->n, 1);
+    assert_int_equal(outbox_count(o->at), 1);
     unit_verify();
-    PLANT(o->bytes, 1, "in an outbox");
-    PLANT(o->owner, heap->id, "an outbox for heap");
-    PLANT(o->chunk->slot[2], v[0] + 8, "no block's start");
+    PLANT(o->left, 1, "in an outbox");
+    PLANT(o->key, heap->id << 8, "an outbox for heap");
+    PLANT(o->at[-1], v[0] + 8, "no block's start");
     hak_tls.busy++;
     remote_flush(heap);
     hak_tls.busy--;
