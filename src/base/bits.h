@@ -33,6 +33,18 @@ HAK_INLINE size_t hak_max(size_t a, size_t b) { return a > b ? a : b; }
 HAK_INLINE uint64_t hak_ones64(unsigned n) { return n >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << n) - 1; }
 HAK_INLINE uint32_t hak_ones32(unsigned n) { return n >= 32 ? ~UINT32_C(0) : (UINT32_C(1) << n) - 1; }
 
+/* The first bit of the array at from or behind it that is set (or not), end if none is. */
+HAK_INLINE unsigned hak_next_bit(const uint64_t *bits, unsigned from, unsigned end, bool set) {
+    for (; from < end; from = (from | 63) + 1) {
+        uint64_t w = (set ? bits[from >> 6] : ~bits[from >> 6]) >> (from & 63);
+        if (w) {
+            from += hak_ctz64(w);
+            return from < end ? from : end;
+        }
+    }
+    return end;
+}
+
 /* True and *out = a * b when the product fits. */
 HAK_INLINE bool hak_mul(size_t a, size_t b, size_t *out) { return !__builtin_mul_overflow(a, b, out); }
 

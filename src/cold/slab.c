@@ -87,15 +87,6 @@ static void touch_purged(struct heap *h, uint32_t u, const uintptr_t *v, unsigne
     purge_missed(back);
 }
 
-/* Whether a page of the bytes [off, off + size) of the slab was given back. */
-static bool pages_gone(uint32_t u, size_t off, size_t size) {
-    unsigned any = 0;
-    for (size_t page = off / SLAB_PAGE; page <= (off + size - 1) / SLAB_PAGE; page++) {
-        any |= (unsigned)*purged_at(u + page / 16) >> page % 16;
-    }
-    return any & 1;
-}
-
 static bool has_purged(uint32_t u) {
     unsigned any = 0;
     for (unsigned i = 0; i < slab_at(u)->units; i++) {
@@ -104,42 +95,51 @@ static bool has_purged(uint32_t u) {
     return any != 0;
 }
 
+/* Takes blocks of a word's bits that mask names, the lowest first, to to[room], to[room - 1], ... and to[1] at most; returns the room left. */
+HAK_INLINE size_t take_word(uint64_t *word, uint64_t mask, uintptr_t at, size_t size, uintptr_t *to, size_t room) {
+    uint64_t all = *word, b = all & mask;
+    for (; b; b &= b - 1) {
+        to[room] = at + hak_ctz_index(b) * size;
+        if (--room == 0) {
+            *word = (all & ~mask) | (b & (b - 1));
+            return 0;
+        }
+    }
+    *word = all & ~mask;
+    return room;
+}
+
 /* A function of its own, so that its loops have all registers: words of a nearly full slab have few bits each. */
 HAK_NOINLINE static unsigned take_bits(uint32_t u, uintptr_t *end, unsigned want) {
     const struct slab *s = slab_at(u);
     uint64_t *word = slab_bits(u), *stop = word + (s->bump + 63u) / 64;
     size_t size = hak_class[s->cls].size, room = want;
-    uintptr_t *to = end - want - 1;
-    for (uintptr_t at = (uintptr_t)unit_address(u); word < stop; word++, at += 64 * size) {
-        for (uint64_t b = *word; b; b &= b - 1) {
-            to[room] = at + hak_ctz_index(b) * size;
-            if (--room == 0) {
-                *word = b & (b - 1);
-                return want;
-            }
-        }
-        *word = 0;
+    for (uintptr_t at = (uintptr_t)unit_address(u); word < stop && room; word++, at += 64 * size) {
+        room = take_word(word, ~UINT64_C(0), at, size, end - want - 1, room);
     }
     return want - (unsigned)room;
 }
 
 /* take_bits() of a slab some of whose pages were given back, but only what lies on the others. */
-static unsigned take_present(uint32_t u, uintptr_t *end, unsigned want) {
-    struct slab *s = slab_at(u);
-    uint64_t *bits = slab_bits(u);
-    size_t size = hak_class[s->cls].size;
-    unsigned n = 0;
-    for (unsigned w = 0; n < want && w * 64 < s->bump; w++) {
-        for (uint64_t b = bits[w]; b && n < want; b &= b - 1) {
-            size_t off = (w * 64 + hak_ctz64(b)) * size;
-            if (!pages_gone(u, off, size)) {
-                *--end = (uintptr_t)unit_address(u) + off;
-                bits[w] ^= b & (0 - b);
-                n++;
-            }
+HAK_NOINLINE static unsigned take_present(uint32_t u, uintptr_t *end, unsigned want) {
+    const struct slab *s = slab_at(u);
+    uint64_t *bits = slab_bits(u), gone[2] = {0, 0};
+    size_t size = hak_class[s->cls].size, room = want;
+    unsigned pages = s->units * (unsigned)(HAK_UNIT / SLAB_PAGE), a, b;
+    for (unsigned i = 0; i < s->units; i++) {
+        gone[i / 4] |= (uint64_t)*purged_at(u + i) << (i % 4 * 16);
+    }
+    for (a = hak_next_bit(gone, 0, pages, false); a < pages && room; a = hak_next_bit(gone, b, pages, false)) {
+        b = hak_next_bit(gone, a, pages, true);
+        unsigned k = (unsigned)((a * SLAB_PAGE + size - 1) / size),
+                 last = (unsigned)hak_min(b * SLAB_PAGE / size, s->bump);
+        for (; k < last && room; k = (k | 63) + 1) {
+            uint64_t mask = hak_ones64((unsigned)hak_min(last - (k & ~63u), 64)) & ~UINT64_C(0) << (k & 63);
+            uintptr_t at = (uintptr_t)unit_address(u) + (k & ~63u) * size;
+            room = take_word(&bits[k >> 6], mask, at, size, end - want - 1, room);
         }
     }
-    return n;
+    return want - (unsigned)room;
 }
 
 typedef uint64_t pair __attribute__((vector_size(16)));

@@ -9,18 +9,6 @@
 #include "cold/span.h"
 #include "os/os.h"
 
-/* First block from `from` on whose bit is value, nobj if none. */
-static unsigned next_bit(const uint64_t *bits, unsigned from, unsigned end, uint64_t flip) {
-    for (; from < end; from = (from | 63) + 1) {
-        uint64_t w = (bits[from >> 6] ^ flip) >> (from & 63);
-        if (w) {
-            from += hak_ctz64(w);
-            return from < end ? from : end;
-        }
-    }
-    return end;
-}
-
 static bool page_purged(uint32_t unit, unsigned page) { return *purged_at(unit + page / 16) >> (page % 16) & 1; }
 
 /* The whole OS pages in bytes [from, to), as bits of 4 KiB pages. Returns how many are not purged yet; none: nothing is added. */
@@ -65,8 +53,8 @@ static void spend_bump(struct heap *h, struct slab *s, uint64_t *bits) {
 static unsigned claim_runs(struct slab_claim *c, struct slab *s, uint64_t *bits) {
     size_t size = hak_class[s->cls].size;
     unsigned claimed = 0;
-    for (unsigned a = next_bit(bits, 0, s->bump, 0); a < s->bump; a = next_bit(bits, a, s->bump, 0)) {
-        unsigned b = next_bit(bits, a, s->bump, ~UINT64_C(0));
+    for (unsigned a = hak_next_bit(bits, 0, s->bump, true); a < s->bump; a = hak_next_bit(bits, a, s->bump, true)) {
+        unsigned b = hak_next_bit(bits, a, s->bump, false);
         unsigned n = add_pages(c, a * size, b == s->nobj ? s->units * HAK_UNIT : b * size); /* the slab's tail, too */
         if (n) {
             move_bits(c->blocks, bits, a, b);

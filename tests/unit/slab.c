@@ -217,6 +217,74 @@ static void absent_last(void **state) {
     empty_again();
 }
 
+static bool on_present(uint32_t u, uintptr_t p, size_t size) {
+    size_t off = p - (uintptr_t)unit_address(u);
+    for (size_t page = off / SLAB_PAGE; page <= (off + size - 1) / SLAB_PAGE; page++) {
+        if (*purged_at(u + (uint32_t)(page / 16)) >> page % 16 & 1) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A slab with holes of all lengths, some of their pages given back: until little else is left, what it gives lies on the pages that are there, and
+ * all of that comes. */
+static void present_first(void **state) {
+    (void)state;
+    uint32_t random = 1;
+    for (unsigned c = 0; c < HAK_CLASSES_FIXED; c++) {
+        size_t size = hak_class[c].size;
+        unsigned n = take_many(c, 2u * hak_class[c].nobj), kept = 0, there = 0, free_run = 0;
+        uint32_t u = slab_head(unit_of((void *)v[0]));
+        assert_true(heap->current[c] != u);
+        for (unsigned i = 0; i < n; i++) {
+            if (slab_head(unit_of((void *)v[i])) == u) {
+                if (free_run == 0) {
+                    random = random * 1664525 + 1013904223;
+                    free_run = 2 + (random >> 16) % (1 + (unsigned)(3 * SLAB_PAGE / size));
+                }
+                if (--free_run) {
+                    slab_settle(heap, c, &v[i], 1);
+                    continue;
+                }
+            }
+            v[kept++] = v[i];
+        }
+        struct slab_claim claim;
+        if (slab_claim_pages(heap, u, &claim)) {
+            slab_unclaim(&claim, true);
+        }
+        for (unsigned k = 0; k < hak_class[c].nobj; k++) {
+            uintptr_t p = (uintptr_t)unit_address(u) + k * size;
+            there += slab_block_free(u, (void *)p) && on_present(u, p, size);
+        }
+        unsigned given = 0, most = 1 + c % 126;
+        while (slab_at(u)->bucket < SLAB_LEAN &&
+               given < there) { /* which list it is in is told by about how much is gone */
+            uint16_t gone[8];
+            for (uint32_t i = 0; i < slab_at(u)->units; i++) {
+                gone[i] = *purged_at(u + i);
+            }
+            unsigned got = slab_take(heap, c, v + kept, (unsigned)hak_min(most, there - given));
+            for (unsigned i = 0; i < got; i++) {
+                assert_int_equal(slab_head(unit_of((void *)v[kept + i])), u);
+                assert_true(on_present(u, v[kept + i], size));
+            }
+            for (uint32_t i = 0; i < slab_at(u)->units; i++) {
+                assert_int_equal(*purged_at(u + i), gone[i]);
+            }
+            kept += got;
+            given += got;
+        }
+        assert_true(given <= there && there - given <= hak_class[c].least);
+        unit_verify();
+        for (unsigned i = 0; i < kept; i++) {
+            slab_settle(heap, c, &v[i], 1);
+        }
+    }
+    empty_again();
+}
+
 /* The last block home: a slab of one unit stays for the next, a larger one is for whoever comes. */
 static void last_block(void **state) {
     (void)state;
@@ -339,9 +407,10 @@ static void refusals(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ascending_pops), cmocka_unit_test(populated),       cmocka_unit_test(every_class),
-        cmocka_unit_test(runs),           cmocka_unit_test(random_model),    cmocka_unit_test(claims),
-        cmocka_unit_test(absent_last),    cmocka_unit_test(last_block),      cmocka_unit_test(closed),
-        cmocka_unit_test(release_all),    cmocka_unit_test(corruption_dies), cmocka_unit_test(refusals)};
+        cmocka_unit_test(ascending_pops), cmocka_unit_test(populated),     cmocka_unit_test(every_class),
+        cmocka_unit_test(runs),           cmocka_unit_test(random_model),  cmocka_unit_test(claims),
+        cmocka_unit_test(absent_last),    cmocka_unit_test(present_first), cmocka_unit_test(last_block),
+        cmocka_unit_test(closed),         cmocka_unit_test(release_all),   cmocka_unit_test(corruption_dies),
+        cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, setup, 0);
 }
