@@ -69,17 +69,9 @@ HAK_RACY static uint32_t unit_used_bytes(uint32_t u, uint32_t *units) {
     return (uint32_t)hak_min(live, s->nobj) * hak_class[word & 0xff].size;
 }
 
-/* Whether the unit lies in a huge page that is worth keeping. */
-HAK_RACY static bool in_busy_huge(uint32_t unit) {
-    uint32_t i = unit / HAK_SUPER_UNITS, used = 0, step;
+HAK_RACY static bool super_is_busy(uint32_t i) {
     const struct super *s = super_at(i);
-    if (HAK_LIKELY(s->huge == THP_NONE)) {
-        return false;
-    }
-    if (s->huge == THP_SMALL) { /* pages about as large as the slab */
-        used = unit_used_bytes(unit, &step);
-        return used > step * HAK_UNIT / 4 * 3;
-    }
+    uint32_t used = 0, step;
     for (uint32_t k = 0; k < HAK_SUPER_UNITS; k += step) {
         step = 1;
         if (!(s->free >> k & 1)) {
@@ -89,20 +81,44 @@ HAK_RACY static bool in_busy_huge(uint32_t unit) {
     return used > HAK_SUPER / 4 * 3;
 }
 
-HAK_RACY static bool due(uint32_t unit, uint32_t before) {
+/* The answer for one superslab, which a walk asks for each of its units in turn. */
+struct busy_super {
+    uint32_t next; /* its number + 1; 0: none yet */
+    bool busy;
+};
+
+/* Whether the unit lies in a huge page that is worth keeping. */
+HAK_RACY static bool in_busy_huge(uint32_t unit, struct busy_super *seen) {
+    uint32_t i = unit / HAK_SUPER_UNITS, step;
+    const struct super *s = super_at(i);
+    if (HAK_LIKELY(s->huge == THP_NONE)) {
+        return false;
+    }
+    if (s->huge == THP_SMALL) { /* pages about as large as the slab */
+        uint32_t used = unit_used_bytes(unit, &step);
+        return used > step * HAK_UNIT / 4 * 3;
+    }
+    if (seen->next != i + 1) {
+        *seen = (struct busy_super){i + 1, super_is_busy(i)};
+    }
+    return seen->busy;
+}
+
+HAK_RACY static bool due(uint32_t unit, uint32_t before, struct busy_super *seen) {
     uint32_t epoch = slab_at(unit)->epoch;
     if (before == DECAY_ANY_AGE) {
         return epoch != 0;
     }
-    return epoch != 0 && (int32_t)(epoch - before) <= 0 && !in_busy_huge(unit);
+    return epoch != 0 && (int32_t)(epoch - before) <= 0 && !in_busy_huge(unit, seen);
 }
 
 size_t decay_step(struct decay_walk *w) {
     size_t limit = hak_load_acq(&hak_arena.limit), done = 0; /* acq: pairs with arena_grow() */
     uint32_t u = w->unit ? w->unit : 1;
+    struct busy_super seen = {0, false};
     for (; u < limit && w->looks && w->slabs; u++, w->looks--) {
         uint32_t word = hak_load_rlx(&hak_arena.map[u]);
-        if (word && (word & 0xff) < HAK_CLASSES && due(u, w->before)) {
+        if (word && (word & 0xff) < HAK_CLASSES && due(u, w->before, &seen)) {
             struct heap *h = heap_by_id(word >> 8);
             size_t whole = current_purge(h, u);
             done += whole ? whole : decay_slab(h, u);
