@@ -55,6 +55,14 @@ static void *copy_to_new(void *p, size_t old, size_t n) {
     return q;
 }
 
+/* A copy of the wrong bytes cannot be undone. */
+static void check_start(const void *p, const struct size_class *k) {
+    uint64_t index = hak_small_index((uintptr_t)p, k->recip);
+    if (HAK_UNLIKELY(k->units != 1 || (uint32_t)index >= HAK_INDEX_EXACT || index >> 32 >= k->nobj)) {
+        door_check_start(p, "realloc");
+    }
+}
+
 /* What grows by a little more than it has will do so again: it gets a fourth more, so that it is not copied for each class on its way. */
 static bool is_append(size_t old, size_t n) {
     return old >= APPEND_MIN && n > old && n - old <= hak_max(APPEND_STEP, old / APPEND_SHARE);
@@ -89,7 +97,7 @@ HAK_EXPORT void *HAK_API(realloc)(void *p, size_t n) {
     if (n <= old && n > old / 2) {
         return p;
     }
-    door_check_start(p, "realloc"); /* a copy of the wrong bytes cannot be undone */
+    check_start(p, &hak_class[cls]);
     void *q = HAK_UNLIKELY(is_append(old, n)) ? copy_to_new(p, old, old + old / 4) : 0;
     return q ? q : copy_to_new(p, old, n);
 }

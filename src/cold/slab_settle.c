@@ -51,10 +51,6 @@ HAK_INLINE struct sides sides_here(void) {
                           (const uint32_t *)((uintptr_t)hak_arena.map - first * sizeof(uint32_t))};
 }
 
-/* One-unit slabs. offset * recip is index << 32 plus less than 2^17 for a block's start, and at least recip >= 2^19 more for any other
- * byte of it: one multiplication both divides and tells an interior pointer. */
-enum { EXACT = 1 << 18 };
-HAK_INLINE uint64_t small_index(uintptr_t p, uint64_t recip) { return (p & (HAK_UNIT - 1)) * recip; }
 HAK_INLINE bool settle_at(struct heap *h, const struct sides *d, uintptr_t p, uint64_t index, struct slab_released *r) {
     uintptr_t at = p >> OF_SLAB & ~(sizeof(struct slab) - 1);
     return settle_bit(h, (struct slab *)(d->slabs + at), d->bits + (ptrdiff_t)((index >> 38) - at * WORDS_OF_SLAB),
@@ -67,13 +63,13 @@ static void settle_small(struct heap *h, uint64_t recip, const uintptr_t *v, uns
     uint64_t any = 0;
     ptrdiff_t i = -(ptrdiff_t)n;
     for (; i != 0; i++) {
-        uint64_t index = small_index(end[i], recip);
+        uint64_t index = hak_small_index(end[i], recip);
         any |= index;
         if (!settle_at(h, &d, end[i], index, r)) {
             break;
         }
     }
-    if (HAK_UNLIKELY(i != 0 || (uint32_t)any >= EXACT)) {
+    if (HAK_UNLIKELY(i != 0 || (uint32_t)any >= HAK_INDEX_EXACT)) {
         corrupt(v, n, n + (unsigned)i);
     }
 }
@@ -204,8 +200,8 @@ unsigned slab_settle_mixed(struct heap *h, uintptr_t *v, unsigned n) {
         const struct size_class *k = &hak_class[cls];
         bytes += k->size;
         if (HAK_LIKELY(k->units == 1)) {
-            uint64_t index = small_index(p, k->recip);
-            if (HAK_UNLIKELY((uint32_t)index >= EXACT) || HAK_UNLIKELY(!settle_at(h, &d, p, index, &r))) {
+            uint64_t index = hak_small_index(p, k->recip);
+            if (HAK_UNLIKELY((uint32_t)index >= HAK_INDEX_EXACT) || HAK_UNLIKELY(!settle_at(h, &d, p, index, &r))) {
                 corrupt(&v[i], 1, 0);
             }
         } else {

@@ -35,6 +35,11 @@ enum { HAK_CLASS_STEPS = HAK_MEDIUM_MAX / 16 + 1 };
 /* hak_class_of[(n + 15) / 16] is the class of n bytes, n <= HAK_MEDIUM_MAX. */
 extern HAK_HIDDEN uint8_t hak_class_of[HAK_CLASS_STEPS];
 
+/* Of the block at p in a slab of one unit: its index << 32, plus less than 2^17 for the block's start, and at least recip >= 2^19 more for any
+ * other byte of it: one multiplication both divides and tells an interior pointer. */
+enum { HAK_INDEX_EXACT = 1 << 18 };
+HAK_INLINE uint64_t hak_small_index(uintptr_t p, uint64_t recip) { return (p & (HAK_UNIT - 1)) * recip; }
+
 HAK_INLINE size_t hak_class_index(size_t n) { return (n + 15) >> 4; }
 
 #endif
