@@ -1,5 +1,5 @@
 /* cold/large.c : one span a block; the slab entry of its first unit holds its size.                                    L2
- * Owns       struct slab and map word of large blocks          Threads  any; a block by its owner
+ * Owns       struct slab and map word of large blocks, their sum          Threads  any; a block by its owner
  * Invariant  map word of the first unit: heap << 8 | HAK_CLASS_LARGE, of the others 0
  * Decision   docs/decisions/011           Test  unit/large, conformance/realloc */
 #include "cold/large.h"
@@ -16,6 +16,19 @@
 enum { SPARSE_MIN = 1 << 20, SPARSE_SHARE = 8 };
 
 static uint32_t units_of(size_t n) { return (uint32_t)((n + HAK_UNIT - 1) >> HAK_UNIT_SHIFT); }
+
+static size_t wide; /* atomic: units of the blocks that are longer than a superslab */
+
+/* A block of was units has become one of now; 0: none. */
+static void count_wide(uint32_t was, uint32_t now) {
+    was = was > HAK_SUPER_UNITS ? was : 0;
+    now = now > HAK_SUPER_UNITS ? now : 0;
+    if (was != now) {
+        hak_add_rlx(&wide, (size_t)now - was);
+    }
+}
+
+size_t large_wide(void) { return hak_load_rlx(&wide); }
 
 static void set_size(uint32_t unit, size_t n) {
     hak_arena.slabs[unit].large_pages = (uint32_t)((n + SLAB_PAGE - 1) / SLAB_PAGE);
@@ -66,6 +79,7 @@ void *large_alloc(size_t n, size_t align, uint32_t heap, bool *zeroed) {
     }
     hak_arena.slabs[u] = (struct slab){.cls = HAK_CLASS_LARGE, .bucket = SLAB_UNLISTED, .large_units = units};
     set_size(u, n);
+    count_wide(0, units);
     if (thp_large_wanted(n)) {
         thp_large(u, units);
     }
@@ -87,6 +101,7 @@ bool large_free(uint32_t unit) {
         unlink_block(heap_by_id(word >> 8), unit);
     }
     thp_large_freed(unit_address(unit), large_size(unit));
+    count_wide(units, 0);
     span_free(unit, units, true);
     return true;
 }
@@ -103,6 +118,7 @@ bool large_resize(uint32_t unit, size_t n) {
         return false;
     }
     s->large_units = want;
+    count_wide(have, want);
     set_size(unit, n);
     if (want < have) {
         span_free(unit + want, have - want, true);

@@ -16,6 +16,8 @@ HAK_HIDDEN void *large_alloc(size_t n, size_t align, uint32_t heap, bool *zeroed
 /* unit: the block's first unit, whose map word says large. False when somebody else freed it first. */
 HAK_HIDDEN bool large_free(uint32_t unit);
 HAK_HIDDEN size_t large_size(uint32_t unit);
+/* Units of all blocks longer than a superslab. Any thread. */
+HAK_HIDDEN size_t large_wide(void);
 /* Changes the size in place if the units allow it. */
 HAK_HIDDEN bool large_resize(uint32_t unit, size_t n);
 /* Frees all large blocks of a first-class heap. */

@@ -8,6 +8,7 @@
 #include "cold/decay.h"
 #include "cold/heap.h"
 #include "cold/huge.h"
+#include "cold/large.h"
 #include "cold/slab_list.h"
 #include "cold/span.h"
 #include "cold/worker.h"
@@ -21,6 +22,7 @@ enum { TRADE_MIN = 1 << 20, TRADE_MIN_LARGE = 256 << 10, TRADE_SHARE = 20, TRADE
 /* A tick's bounds for each 16 ms since the last one, at most for TICK_MOST of them: 8 MiB of spans, pages of so many slabs. Each costs
  * up to a millisecond. And a look at 256 MiB of heap. */
 enum { TICK_UNITS = (8 << 20) >> HAK_UNIT_SHIFT, TICK_SLABS = 32, TICK_LOOKS = 4096 };
+enum { WIDE_SHARE = 3 };
 enum { COLLAPSE_MIN = (4 << 20) >> HAK_UNIT_SHIFT };
 
 static uint32_t clock_now;    /* atomic */
@@ -138,12 +140,15 @@ static uint32_t old_before(uint32_t now) {
     return (now - decay) & ~UINT32_C(1); /* never "any age" */
 }
 
-/* Supers that nobody freed into since before; then, for in busy ones no unit ever looks old, what is more than the demand of late. */
+/* Supers that nobody freed into since before; then, for in busy ones no unit ever looks old, what is more than the demand of late. Long blocks
+ * seldom fit where others were: a third as much may lie idle, which is more than growth lets pass (span.c), for what is given back would be
+ * faulted in again at once. */
 static size_t purge_old_spans(uint32_t before, size_t most) {
     size_t done = 0;
     if (span_dirty()) {
         done = purge_spans(before, 0, most);
-        size_t keep = span_demand() - hak_min(span_used(), span_demand());
+        size_t most_used = span_demand() + large_wide() / WIDE_SHARE;
+        size_t keep = most_used - hak_min(span_used(), most_used);
         done += purge_spans(purge_epoch(), keep, most - hak_min(done >> HAK_UNIT_SHIFT, most));
     }
     return done;

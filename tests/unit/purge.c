@@ -1,6 +1,7 @@
 /* purge.c : decay by a fake clock, and what malloc_trim asks for at once. */
 #include "cold/purge.h"
 #include "api/prefixed.h"
+#include "cold/large.h"
 #include "cold/span.h"
 #include "cold/thp.h"
 #include "diag/stats.h"
@@ -343,6 +344,45 @@ static void demand(void **state) {
     purge_all(0);
 }
 
+/* The same, but blocks longer than a superslab are in use: a third as much as they hold stays. */
+static void long_blocks(void **state) {
+    (void)state;
+    enum { BLOCKS = 12, LIVE = 8 };
+    for (size_t length = 1 << 20; length <= 3 << 20; length += 2 << 20) {
+        void *p[BLOCKS];
+        bool zeroed, is_long = length > HAK_SUPER;
+        purge_all(0);
+        for (int i = 0; i < BLOCKS; i++) {
+            p[i] = large_alloc(length, 1, 0, &zeroed);
+            assert_non_null(p[i]);
+        }
+        size_t long_units = large_wide();
+        assert_int_equal(long_units, is_long ? BLOCKS * (length >> HAK_UNIT_SHIFT) : 0);
+        for (int i = LIVE; i < BLOCKS; i++) {
+            assert_true(large_free((uint32_t)unit_of(p[i])));
+        }
+        assert_int_equal(large_wide(), long_units / BLOCKS * LIVE);
+        for (int i = 0; i < 300; i++) {
+            for (int k = LIVE; k < BLOCKS; k++) {
+                for (size_t at = 0; at < length; at += HAK_SUPER / 2) {
+                    super_at(unit_of((char *)p[k] + at) / HAK_SUPER_UNITS)->epoch = purge_epoch();
+                }
+                super_at(unit_of((char *)p[k] + length - 1) / HAK_SUPER_UNITS)->epoch = purge_epoch();
+            }
+            ticks(1, 100);
+        }
+        assert_int_equal(span_dirty(), large_wide() / 3);
+        assert_true(!is_long || large_resize((uint32_t)unit_of(p[0]), length / 2));
+        assert_int_equal(large_wide(), is_long ? (LIVE - 1) * (length >> HAK_UNIT_SHIFT) : 0);
+        for (int i = 0; i < LIVE; i++) {
+            assert_true(large_free((uint32_t)unit_of(p[i])));
+        }
+        assert_int_equal(large_wide(), 0);
+    }
+    unit_verify();
+    purge_all(0);
+}
+
 static void large_pages(void **state) {
     (void)state;
     os_fault_page_size(16384);
@@ -370,6 +410,7 @@ int main(void) {
                                        cmocka_unit_test(bounded),
                                        cmocka_unit_test(huge_pages_stay),
                                        cmocka_unit_test(demand),
+                                       cmocka_unit_test(long_blocks),
                                        cmocka_unit_test(large_pages)};
     return cmocka_run_group_tests(tests, setup, 0);
 }
