@@ -65,8 +65,9 @@ HAK_RACY static uint32_t unit_used_bytes(uint32_t u, uint32_t *units) {
         return HAK_UNIT; /* part of a large block, or of a slab whose head lies in another super */
     }
     *units = s->units ? s->units : 1u;
-    uint32_t live = (uint16_t)(s->nobj + s->left - s->mark); /* may be of two moments: then it is any number */
-    return (uint32_t)hak_min(live, s->nobj) * hak_class[word & 0xff].size;
+    /* mark and left may be of two moments: then their difference is any number */
+    size_t avail = hak_min(slab_avail(s), s->nobj);
+    return (uint32_t)(s->nobj - avail) * hak_class[word & 0xff].size;
 }
 
 HAK_RACY static bool super_is_busy(uint32_t i) {

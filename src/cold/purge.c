@@ -22,7 +22,7 @@ enum { TRADE_MIN = 1 << 20, TRADE_MIN_LARGE = 256 << 10, TRADE_SHARE = 20, TRADE
 /* A tick's bounds for each 16 ms since the last one, at most for TICK_MOST of them: 8 MiB of spans, pages of so many slabs. Each costs
  * up to a millisecond. And a look at 256 MiB of heap. */
 enum { TICK_UNITS = (8 << 20) >> HAK_UNIT_SHIFT, TICK_SLABS = 32, TICK_LOOKS = 4096 };
-enum { WIDE_SHARE = 3 };
+enum { WIDE_SHARE = 3 }; /* less than span.c's TRADE_SHARE_LARGE */
 enum { COLLAPSE_MIN = (4 << 20) >> HAK_UNIT_SHIFT };
 
 static uint32_t clock_now;    /* atomic */
@@ -140,8 +140,8 @@ static uint32_t old_before(uint32_t now) {
     return (now - decay) & ~UINT32_C(1); /* never "any age" */
 }
 
-/* Supers that nobody freed into since before; then, for in busy ones no unit ever looks old, what is more than the demand of late. Long blocks
- * seldom fit where others were: a third as much may lie idle, which is more than growth lets pass (span.c), for what is given back would be
+/* Supers that nobody freed into since before; then, for in busy ones no unit ever looks old, what is more than the demand of late. Blocks longer than
+ * a superslab seldom fit where others were: a third as much may lie idle, which is more than growth lets pass (span.c), for what is given back would be
  * faulted in again at once. */
 static size_t purge_old_spans(uint32_t before, size_t most) {
     size_t done = 0;

@@ -5,7 +5,7 @@
  *
  * A pop reads top[-1]; 0 there is the bottom (or the empty chunk, or a fence of cold/visit.c): the cold door. A push at a top whose
  * address is a multiple of the chunk's size is a full chunk (or the empty chunk): the cold door.
- * The same chunks carry remote frees: [0] next chunk, [1] count << 32 | bytes, [2..127] blocks. */
+ * The same chunks carry remote frees: [0] next chunk, [1] count << 32 | bytes, then blocks up to the end, from where a full batch (HAKMEM_REMOTE_BATCH) would begin. */
 #ifndef HAK_LAYOUT_MAGAZINE_H
 #define HAK_LAYOUT_MAGAZINE_H
 
