@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <string.h>
 
-enum { APPEND_MIN = 128, APPEND_STEP = 16, APPEND_SHARE = 32 };
+enum { APPEND_MIN = 128, APPEND_STEP = 16, APPEND_SHARE = 32, MOVABLE_STEP = 8 };
 
 HAK_EXPORT void *HAK_API(malloc)(size_t n) { return hak_malloc_hot(n); }
 
@@ -45,8 +45,11 @@ HAK_EXPORT void *HAK_API(calloc)(size_t count, size_t size) {
     return HAK_LIKELY(p != 0) ? memset(p, 0, n) : 0;
 }
 
+/* What grows step by step will grow on; what becomes many times as long at once was a place holder. */
+static bool is_growing(size_t old, size_t n) { return n >= HAK_MOVABLE_MIN && old < n && old >= n / MOVABLE_STEP; }
+
 static void *copy_to_new(void *p, size_t old, size_t n) {
-    void *q = n >= HAK_MOVABLE_MIN && old < n && !door_libc_mode() ? door_movable(n) : 0;
+    void *q = HAK_UNLIKELY(is_growing(old, n)) && !door_libc_mode() ? door_movable(n) : 0;
     q = q ? q : hak_malloc_hot(n);
     if (HAK_LIKELY(q != 0)) {
         memcpy(q, p, hak_min(old, n));

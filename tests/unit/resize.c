@@ -2,6 +2,7 @@
 #include "api/prefixed.h"
 #include "cold/door.h"
 #include "cold/emergency.h"
+#include "cold/huge.h"
 #include "diag/stats.h"
 #include "hakmem/hakmem.h"
 #include "unit.h"
@@ -82,6 +83,28 @@ static void growth(void **state) {
     unit_verify();
 }
 
+/* Only what grows step by step becomes a mapping, which starts with no page: the arena's have been touched. */
+static void step_by_step(void **state) {
+    (void)state;
+    static const size_t from[] = {100, 100000, 131072, 200000};
+    for (unsigned i = 0; i < COUNT(from); i++) {
+        unsigned char *p = malloc(from[i]), *wall[1024];
+        unsigned walls = 0;
+        do { /* until no unit is free behind it */
+            assert_non_null(wall[walls] = malloc(from[i]));
+        } while (wall[walls++] != p + hak_align_up(from[i], HAK_UNIT) && from[i] > HAK_MEDIUM_MAX &&
+                 walls < COUNT(wall));
+        fill(p, from[i]);
+        p = realloc(p, 1200000);
+        assert_int_equal(huge_size(p) != 0, from[i] >= 1200000 / 8);
+        assert_true(filled(p, from[i]));
+        free(p);
+        while (walls) {
+            free(wall[--walls]);
+        }
+    }
+}
+
 static void usable(void **state) {
     (void)state;
     assert_int_equal(malloc_usable_size(0), 0);
@@ -105,7 +128,10 @@ static unsigned char *swept;
 static size_t swept_size;
 
 static void attempt(void) {
-    size_t want = swept_size < 100 ? 2000000 : swept_size < 3000000 ? (size_t)80 << 20 : 50;
+    size_t want = swept_size < 100       ? 300000
+                  : swept_size < 400000  ? 2000000
+                  : swept_size < 3000000 ? (size_t)80 << 20
+                                         : 50;
     unsigned char *q = realloc(swept, want);
     if (q) {
         swept = q;
@@ -123,7 +149,7 @@ static void refusals(void **state) {
     swept_size = 50;
     swept = malloc(swept_size);
     fill(swept, swept_size);
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 8; i++) {
         unit_sweep(attempt, i % 2);
     }
     free(swept);
@@ -141,7 +167,7 @@ static void garbage_dies(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(contents_stay), cmocka_unit_test(growth),
-                                       cmocka_unit_test(usable), cmocka_unit_test(refusals),
-                                       cmocka_unit_test(garbage_dies)};
+                                       cmocka_unit_test(step_by_step),  cmocka_unit_test(usable),
+                                       cmocka_unit_test(refusals),      cmocka_unit_test(garbage_dies)};
     return cmocka_run_group_tests(tests, setup, 0);
 }
