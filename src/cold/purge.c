@@ -22,7 +22,9 @@ enum { TRADE_MIN = 1 << 20, TRADE_MIN_LARGE = 256 << 10, TRADE_SHARE = 20, TRADE
 /* A tick's bounds for each 16 ms since the last one, at most for TICK_MOST of them: 8 MiB of spans, pages of so many slabs. Each costs
  * up to a millisecond. And a look at 256 MiB of heap. */
 enum { TICK_UNITS = (8 << 20) >> HAK_UNIT_SHIFT, TICK_SLABS = 32, TICK_LOOKS = 4096 };
-enum { WIDE_SHARE = 3 }; /* less than span.c's TRADE_SHARE_LARGE */
+/* Parts: of what long blocks hold, less than span.c's TRADE_SHARE_LARGE; of the demand, what may be given back young before it counts, and the most
+ * slack. */
+enum { WIDE_SHARE = 3, GIVEN_SHARE = 4, SLACK_SHARE = 2 };
 enum { COLLAPSE_MIN = (4 << 20) >> HAK_UNIT_SHIFT };
 
 static uint32_t clock_now;    /* atomic */
@@ -30,6 +32,7 @@ static uint32_t last_purge;   /* atomic */
 static uint32_t window;       /* atomic: start of the present window of demand */
 static uint32_t cursor;       /* atomic: where the next tick's walk goes on */
 static uint32_t trade_cursor; /* atomic: and the next trade's */
+static size_t given[2]; /* atomic: units given back young, in the present window of demand and in the one before */
 static size_t high; /* atomic: what was resident when growth was last paid for, or the present window of demand began */
 
 uint32_t purge_epoch(void) { return hak_load_rlx(&clock_now); }
@@ -112,10 +115,22 @@ void purge_trade_large(void) {
     hak_store_rlx(&high, now - hak_min(done, due));
 }
 
+/* Free spans, though they are not old. */
+static size_t give_young(uint32_t epoch, size_t keep_units, size_t most) {
+    size_t done = purge_spans(epoch, keep_units, most);
+    hak_add_rlx(&given[0], done >> HAK_UNIT_SHIFT);
+    return done;
+}
+
+size_t purge_slack(void) {
+    size_t demand = span_demand(), back = hak_load_rlx(&given[0]) + hak_load_rlx(&given[1]);
+    return hak_min(back - hak_min(back, demand / GIVEN_SHARE), demand / SLACK_SHARE);
+}
+
 void purge_trade(uint32_t units) {
     size_t now = span_dirty();
     if (!huge_purge(UINT32_MAX)) {
-        purge_spans(UINT32_MAX, now > units ? now - units : 0, SIZE_MAX);
+        give_young(UINT32_MAX, now > units ? now - units : 0, SIZE_MAX);
     }
 }
 
@@ -126,30 +141,35 @@ size_t purge_all(size_t keep) {
     return done + purge_spans(UINT32_MAX, keep >> HAK_UNIT_SHIFT, SIZE_MAX) + (keep ? 0 : huge_purge(UINT32_MAX));
 }
 
+static void next_window(void) {
+    span_next_window();
+    hak_store_rlx(&given[1], hak_load_rlx(&given[0]));
+    hak_store_rlx(&given[0], 0);
+}
+
 /* The epoch before which what was not used since is old. The demand of spans is judged over a time as long. */
 static uint32_t old_before(uint32_t now) {
     uint32_t decay = (uint32_t)(hak_gates.decay >> EPOCH_SHIFT), start = hak_load_rlx(&window);
     uint32_t passed = now - start;
     if (passed > decay && hak_cas_ar(&window, &start, now)) { /* ar: one thread a window */
-        span_next_window();
+        next_window();
         hak_store_rlx(&high, resident());
         if (passed / 2 >= decay) { /* the program was silent: there is no demand of late */
-            span_next_window();
+            next_window();
         }
     }
     return (now - decay) & ~UINT32_C(1); /* never "any age" */
 }
 
-/* Supers that nobody freed into since before; then, for in busy ones no unit ever looks old, what is more than the demand of late. Blocks longer than
- * a superslab seldom fit where others were: a third as much may lie idle, which is more than growth lets pass (span.c), for what is given back would be
- * faulted in again at once. */
+/* Supers that nobody freed into since before; then, for in busy ones no unit ever looks old, what is more than the demand of late and the slack. Blocks
+ * longer than a superslab seldom fit where others were: a third as much may lie idle from the start, which is more than growth lets pass (span.c). */
 static size_t purge_old_spans(uint32_t before, size_t most) {
     size_t done = 0;
     if (span_dirty()) {
         done = purge_spans(before, 0, most);
-        size_t most_used = span_demand() + large_wide() / WIDE_SHARE;
+        size_t most_used = span_demand() + hak_max(purge_slack(), large_wide() / WIDE_SHARE);
         size_t keep = most_used - hak_min(span_used(), most_used);
-        done += purge_spans(purge_epoch(), keep, most - hak_min(done >> HAK_UNIT_SHIFT, most));
+        done += give_young(purge_epoch(), keep, most - hak_min(done >> HAK_UNIT_SHIFT, most));
     }
     return done;
 }

@@ -17,6 +17,8 @@ HAK_HIDDEN size_t purge_idle_bytes(const struct heap *h);
 HAK_HIDDEN bool purge_tick(void);
 /* purge_tick() of everything at once, however long it takes; returns the bytes given back. For a thread of its own, no lock held. */
 HAK_HIDDEN size_t purge_pass(void);
+/* Units of free spans that may lie idle beside the demand of late: as many were given back lately, again and again, and came back. Any thread. */
+HAK_HIDDEN size_t purge_slack(void);
 /* Purges about units units of free spans, whatever their age. Any thread, no lock held. */
 HAK_HIDDEN void purge_trade(uint32_t units);
 /* Pages of slabs that were given back are taken into use again: they were needed, and nothing is given back for them. */

@@ -296,7 +296,8 @@ void span_shed(void) {
 /* Large blocks that come and go leave much, and soon fit again: what they leave is more before it is too much. */
 static bool too_much_unused(uint32_t units) {
     size_t huge = huge_cached_units(), share = units > S ? TRADE_SHARE_LARGE : TRADE_SHARE;
-    return (dirty > TRADE_MIN && dirty * share > used) || (huge > TRADE_MIN && huge * TRADE_SHARE_HUGE > used);
+    return (dirty > TRADE_MIN && dirty * share > used && dirty > purge_slack()) ||
+           (huge > TRADE_MIN && huge * TRADE_SHARE_HUGE > used);
 }
 
 uint32_t span_alloc(uint32_t units, uint32_t align, bool *zeroed) {

@@ -383,6 +383,45 @@ static void long_blocks(void **state) {
     purge_all(0);
 }
 
+/* Blocks of many lengths come and go and seldom fit where others were: what is given back comes back, so that as much stays, until they stop. */
+static void churn(void **state) {
+    (void)state;
+    enum { LIVE = 60, DECAY_MS = 10000, STEPS = 6 * DECAY_MS / 10, WARM_UP = STEPS / 3, AFTER = 5 * DECAY_MS / 100 };
+    uint32_t at[LIVE] = {0}, seed = 1;
+    size_t purged = 0;
+    purge_all(0);
+    for (int i = 0; i < STEPS; i++) {
+        bool zeroed;
+        seed = seed * 1664525 + 1013904223;
+        uint32_t k = (seed >> 8) % LIVE, units = 4 + (seed >> 16) % 28;
+        if (at[k]) {
+            assert_true(large_free(at[k]));
+        }
+        void *p = large_alloc((size_t)units << HAK_UNIT_SHIFT, 1, 0, &zeroed);
+        assert_non_null(p);
+        at[k] = (uint32_t)unit_of(p);
+        purged = i == WARM_UP ? os_fault_purged() : purged;
+        ticks(1, 10);
+    }
+    size_t given = os_fault_purged() - purged, used = span_used() * HAK_UNIT;
+    assert_true(span_dirty() <= span_demand() / 2 + span_demand() - span_used());
+    for (int i = 0; i < AFTER; i++) {
+        for (uint32_t u = 1; u < hak_arena.limit / HAK_SUPER_UNITS; u++) {
+            super_at(u)->epoch = purge_epoch();
+        }
+        ticks(1, 100);
+    }
+    assert_int_equal(span_dirty(), 0);
+    assert_true(given < 2 * used);
+    for (int i = 0; i < LIVE; i++) {
+        if (at[i]) {
+            assert_true(large_free(at[i]));
+        }
+    }
+    unit_verify();
+    purge_all(0);
+}
+
 static void large_pages(void **state) {
     (void)state;
     os_fault_page_size(16384);
@@ -411,6 +450,7 @@ int main(void) {
                                        cmocka_unit_test(huge_pages_stay),
                                        cmocka_unit_test(demand),
                                        cmocka_unit_test(long_blocks),
+                                       cmocka_unit_test(churn),
                                        cmocka_unit_test(large_pages)};
     return cmocka_run_group_tests(tests, setup, 0);
 }
