@@ -32,7 +32,8 @@ static uint32_t last_purge;   /* atomic */
 static uint32_t window;       /* atomic: start of the present window of demand */
 static uint32_t cursor;       /* atomic: where the next tick's walk goes on */
 static uint32_t trade_cursor; /* atomic: and the next trade's */
-static size_t given[2]; /* atomic: units given back young, in the present window of demand and in the one before */
+static size_t given[2];  /* atomic: units given back young, in the present window of demand and in the one before */
+static size_t missed[2]; /* atomic: bytes of slabs' pages that had been given back and were needed again, likewise */
 static size_t high; /* atomic: what was resident when growth was last paid for, or the present window of demand began */
 
 uint32_t purge_epoch(void) { return hak_load_rlx(&clock_now); }
@@ -76,6 +77,7 @@ size_t purge_trade_due(struct heap *h) {
 void purge_missed(size_t bytes) {
     if (bytes) {
         hak_add_rlx(&high, bytes);
+        hak_add_rlx(&missed[0], bytes);
     }
 }
 
@@ -88,8 +90,14 @@ HAK_RACY static bool worth_trading(uint32_t u) {
     return b != SLAB_UNLISTED && b >= SLAB_HALF_FREE && slab_at(u)->epoch != 0;
 }
 
+/* A program that changed its mind needs little of what it traded. Where much comes back, nothing is traded until it stops. */
+static bool missed_much(void) {
+    size_t back = hak_load_rlx(&missed[0]) + hak_load_rlx(&missed[1]);
+    return back >> HAK_UNIT_SHIFT > span_demand() / GIVEN_SHARE;
+}
+
 static size_t trade_with(const struct heap *only, uint32_t *cursor_at, size_t due) {
-    size_t limit = hak_load_rlx(&hak_arena.limit), done = 0;
+    size_t limit = missed_much() ? 0 : hak_load_rlx(&hak_arena.limit), done = 0;
     uint32_t u = hak_load_rlx(cursor_at);
     for (size_t look = 0; look < limit && done < due; look++) {
         u = u + 1 < limit ? u + 1 : 1;
@@ -141,10 +149,15 @@ size_t purge_all(size_t keep) {
     return done + purge_spans(UINT32_MAX, keep >> HAK_UNIT_SHIFT, SIZE_MAX) + (keep ? 0 : huge_purge(UINT32_MAX));
 }
 
+static void shift(size_t count[2]) {
+    hak_store_rlx(&count[1], hak_load_rlx(&count[0]));
+    hak_store_rlx(&count[0], 0);
+}
+
 static void next_window(void) {
     span_next_window();
-    hak_store_rlx(&given[1], hak_load_rlx(&given[0]));
-    hak_store_rlx(&given[0], 0);
+    shift(given);
+    shift(missed);
 }
 
 /* The epoch before which what was not used since is old. The demand of spans is judged over a time as long. */

@@ -102,20 +102,7 @@ static void collapse(void **state) {
     unit_verify();
 }
 
-/* A large block takes new memory: as much as the process grew by, above what was resident, goes of the pages that lie idle between live blocks. What
- * grows into memory that was there already takes nothing. */
-static void growth_is_paid_for(void **state) {
-    (void)state;
-    enum { LARGE = 16, BYTES = HAK_SUPER / 2 };
-    void *large[LARGE];
-    purge_all(0);
-    os_fault_advance(25000);
-    purge_tick(); /* what was resident so far is forgotten */
-    fill_and_free(50);
-    free(malloc(BYTES)); /* the slabs are paid for */
-    for (unsigned i = 0; i < MANY; i++) {
-        block[i] = block[i] ? block[i] : malloc(SIZE);
-    }
+static void free_most(void) {
     for (unsigned i = 0; i < MANY; i++) {
         if (i % 50) {
             free(block[i]);
@@ -123,20 +110,72 @@ static void growth_is_paid_for(void **state) {
         }
     }
     unit_flush();
-    for (int again = 0; again < 2; again++) {
-        size_t before = os_fault_purged();
-        for (int i = 0; i < LARGE; i++) {
-            large[i] = malloc(BYTES);
-        }
-        size_t paid = os_fault_purged() - before;
-        assert_true(again ? paid == 0 : paid >= LARGE / 2 * BYTES && paid <= LARGE * BYTES + HAK_SUPER);
-        for (int i = 0; i < LARGE; i++) {
-            free(large[i]);
-        }
+}
+
+static void refill(void) {
+    for (unsigned i = 0; i < MANY; i++) {
+        block[i] = block[i] ? block[i] : malloc(SIZE);
     }
+}
+
+static void forget_the_past(void) {
+    os_fault_advance(25000);
+    purge_tick();
+}
+
+enum { LARGE = 16, BYTES = HAK_SUPER / 2 };
+
+static size_t paid_for_growth(void) {
+    void *large[LARGE];
+    size_t before = os_fault_purged();
+    for (int i = 0; i < LARGE; i++) {
+        large[i] = malloc(BYTES);
+    }
+    size_t paid = os_fault_purged() - before;
+    assert_true(paid <= LARGE * BYTES + HAK_SUPER);
+    for (int i = 0; i < LARGE; i++) {
+        free(large[i]);
+    }
+    return paid;
+}
+
+/* A large block takes new memory: as much as the process grew by, above what was resident, goes of the pages that lie idle between live blocks. What
+ * grows into memory that was there already takes nothing. */
+static void growth_is_paid_for(void **state) {
+    (void)state;
+    purge_all(0);
+    forget_the_past();
+    fill_and_free(50);
+    free(malloc(BYTES)); /* the slabs are paid for */
+    refill();
+    forget_the_past();
+    free_most();
+    assert_true(paid_for_growth() >= LARGE / 2 * BYTES);
+    assert_int_equal(paid_for_growth(), 0);
     assert_true(purge_all(0) > HAK_SUPER); /* there was more to give */
     unit_verify();
     free_rest();
+}
+
+/* The same, but what was given for it was needed again: nothing is given until that is forgotten. */
+static void what_comes_back_stays(void **state) {
+    (void)state;
+    for (int needed = 0; needed < 2; needed++) {
+        purge_all(0);
+        forget_the_past();
+        fill_and_free(50);
+        purge_all(0);
+        forget_the_past();
+        size_t much = span_demand() * HAK_UNIT * 2 / 5;
+        for (unsigned i = 0; i < MANY; i++) {
+            size_t back = needed ? much : much / 2;
+            block[i] = block[i] ? block[i] : i < back / SIZE ? malloc(SIZE) : 0;
+        }
+        free_most();
+        assert_int_equal(paid_for_growth() != 0, !needed);
+        unit_verify();
+        free_rest();
+    }
 }
 
 static void all_at_once(void **state) {
@@ -440,6 +479,7 @@ int main(void) {
                                        cmocka_unit_test(wrap),
                                        cmocka_unit_test(collapse),
                                        cmocka_unit_test(growth_is_paid_for),
+                                       cmocka_unit_test(what_comes_back_stays),
                                        cmocka_unit_test(all_at_once),
                                        cmocka_unit_test(keep),
                                        cmocka_unit_test(pages_of_partial_slabs),
