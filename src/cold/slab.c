@@ -231,8 +231,9 @@ void slab_marked(struct heap *h, uint32_t u, struct slab_released *r) {
     }
 }
 
-/* A class of so many slabs will soon touch all of one more: at most a 64th of its memory is made present too early. */
-enum { GROWS = 64 };
+/* A class of so many slabs will soon touch all of one more: at most a 64th of its memory is made present too early. Who writes into a block
+ * of up to two pages touches most of it; of longer ones it may be the start only, and the rest would be waste. */
+enum { GROWS = 64, TOUCHED_WHOLE = 2 * SLAB_PAGE };
 
 /* Gets a slab without the lock, then makes it the current one. */
 static bool slab_new(struct heap *h, unsigned cls) {
@@ -250,9 +251,10 @@ static bool slab_new(struct heap *h, unsigned cls) {
     if (old) { /* all of it may have come home meanwhile */
         slab_marked(h, old, &r);
     }
-    bool grows = zeroed && h->nslabs[cls] > GROWS && hak_gates.populate;
+    bool whole = zeroed && hak_class[cls].size <= TOUCHED_WHOLE;
+    bool grows = whole && h->nslabs[cls] > GROWS && hak_gates.populate;
     hak_lock_drop(&h->lock);
-    if (zeroed) {
+    if (whole) {
         thp_slab(h, u, hak_class[cls].units);
     }
     if (grows) {

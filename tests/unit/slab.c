@@ -1,5 +1,6 @@
 /* slab.c : blocks between bitmaps and whoever takes them: order, runs, buckets, release, claims, double frees, refusals. */
 #include "cold/slab.h"
+#include "cold/purge.h"
 #include "cold/slab_list.h"
 #include "cold/span.h"
 #include "unit.h"
@@ -61,6 +62,22 @@ static void populated(void **state) {
     assert_int_equal(os_fault_count(OS_POPULATE) - before, 2);
     slab_settle(heap, c, v, n);
     empty_again();
+}
+
+/* Blocks of more than two pages may never be written but for their start: they come fault by fault. */
+static void long_not_populated(void **state) {
+    (void)state;
+    for (int is_long = 0; is_long < 2; is_long++) {
+        unsigned c = 0;
+        while (is_long ? hak_class[c].size <= 8192 : hak_class[c + 1].size <= 8192) {
+            c++;
+        }
+        purge_all(0); /* what comes is fresh */
+        unsigned before = os_fault_count(OS_POPULATE), n = take_many(c, 66 * hak_class[c].nobj);
+        assert_int_equal(os_fault_count(OS_POPULATE) - before, is_long ? 0 : 2);
+        slab_settle(heap, c, v, n);
+        empty_again();
+    }
 }
 
 /* Every class: all of three slabs' blocks, each once and in its place; settled in a random order. */
@@ -407,10 +424,10 @@ static void refusals(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ascending_pops), cmocka_unit_test(populated),     cmocka_unit_test(every_class),
-        cmocka_unit_test(runs),           cmocka_unit_test(random_model),  cmocka_unit_test(claims),
-        cmocka_unit_test(absent_last),    cmocka_unit_test(present_first), cmocka_unit_test(last_block),
-        cmocka_unit_test(closed),         cmocka_unit_test(release_all),   cmocka_unit_test(corruption_dies),
-        cmocka_unit_test(refusals)};
+        cmocka_unit_test(ascending_pops),  cmocka_unit_test(populated),   cmocka_unit_test(long_not_populated),
+        cmocka_unit_test(every_class),     cmocka_unit_test(runs),        cmocka_unit_test(random_model),
+        cmocka_unit_test(claims),          cmocka_unit_test(absent_last), cmocka_unit_test(present_first),
+        cmocka_unit_test(last_block),      cmocka_unit_test(closed),      cmocka_unit_test(release_all),
+        cmocka_unit_test(corruption_dies), cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, setup, 0);
 }

@@ -234,6 +234,15 @@ static void slabs_dense(void) {
     assert_in_range(s.bytes[THP_HUGE], 5 * HAK_SUPER, 8 * HAK_SUPER);
 }
 
+/* Of blocks of more than two pages nobody knows whether they will be filled. */
+static void slabs_of_long_blocks(void) {
+    unsigned before = os_fault_count(OS_HUGE);
+    for (size_t bytes = 0; bytes < 50 << 20; bytes += 20000) {
+        assert_non_null(malloc(20000));
+    }
+    assert_int_equal(os_fault_count(OS_HUGE) - before, 0);
+}
+
 /* What was never touched, or given back, is no hole: many classes of one block each, whose slabs were all claimed. */
 static void slabs_untouched(void) {
     slabs_until(20 << 20);
@@ -274,12 +283,28 @@ static void slabs_never(void) {
 
 /* Each in a process of its own: the kernel is asked once. */
 static void each(void **state) {
-    static void (*const body[])(void) = {
-        not_filled,     by_gate,         pages_of_64k,      pages_of_512k,     both,
-        none_given,     given_always,    unknown,           refused,           large_filled,
-        large_sparse,   large_given_up,  slabs_dense,       slabs_untouched,   slabs_with_holes,
-        slabs_never,    mapping_unknown, mapping_of_malloc, mapping_of_calloc, mapping_that_grew,
-        mapping_by_gate};
+    static void (*const body[])(void) = {not_filled,
+                                         by_gate,
+                                         pages_of_64k,
+                                         pages_of_512k,
+                                         both,
+                                         none_given,
+                                         given_always,
+                                         unknown,
+                                         refused,
+                                         large_filled,
+                                         large_sparse,
+                                         large_given_up,
+                                         slabs_dense,
+                                         slabs_of_long_blocks,
+                                         slabs_untouched,
+                                         slabs_with_holes,
+                                         slabs_never,
+                                         mapping_unknown,
+                                         mapping_of_malloc,
+                                         mapping_of_calloc,
+                                         mapping_that_grew,
+                                         mapping_by_gate};
     (void)state;
     unit_start();
     for (size_t i = 0; i < COUNT(body); i++) {
