@@ -22,9 +22,9 @@ enum { TRADE_MIN = 1 << 20, TRADE_MIN_LARGE = 256 << 10, TRADE_SHARE = 20, TRADE
 /* A tick's bounds for each 16 ms since the last one, at most for TICK_MOST of them: 8 MiB of spans, pages of so many slabs. Each costs
  * up to a millisecond. And a look at 256 MiB of heap. */
 enum { TICK_UNITS = (8 << 20) >> HAK_UNIT_SHIFT, TICK_SLABS = 32, TICK_LOOKS = 4096 };
-/* Parts: of what long blocks hold, less than span.c's TRADE_SHARE_LARGE; of the demand, what may be given back young before it counts, and the most
- * slack. */
-enum { WIDE_SHARE = 3, GIVEN_SHARE = 4, SLACK_SHARE = 2 };
+/* Parts: of what long blocks hold, less than span.c's TRADE_SHARE_LARGE; of the demand, what may be given back young, or missed, before it counts, and
+ * the most slack. */
+enum { WIDE_SHARE = 3, EXPECTED_SHARE = 4, SLACK_SHARE = 2 };
 enum { COLLAPSE_MIN = (4 << 20) >> HAK_UNIT_SHIFT };
 
 static uint32_t clock_now;    /* atomic */
@@ -32,8 +32,9 @@ static uint32_t last_purge;   /* atomic */
 static uint32_t window;       /* atomic: start of the present window of demand */
 static uint32_t cursor;       /* atomic: where the next tick's walk goes on */
 static uint32_t trade_cursor; /* atomic: and the next trade's */
-static size_t given[2];  /* atomic: units given back young, in the present window of demand and in the one before */
-static size_t missed[2]; /* atomic: bytes of slabs' pages that had been given back and were needed again, likewise */
+/* In the present window of demand, and in the one before: */
+static size_t given[2];  /* atomic: bytes of spans given back young */
+static size_t missed[2]; /* atomic: bytes of slabs' pages that had been given back and were needed again */
 static size_t high; /* atomic: what was resident when growth was last paid for, or the present window of demand began */
 
 uint32_t purge_epoch(void) { return hak_load_rlx(&clock_now); }
@@ -90,14 +91,18 @@ HAK_RACY static bool worth_trading(uint32_t u) {
     return b != SLAB_UNLISTED && b >= SLAB_HALF_FREE && slab_at(u)->epoch != 0;
 }
 
-/* A program that changed its mind needs little of what it traded. Where much comes back, nothing is traded until it stops. */
-static bool missed_much(void) {
-    size_t back = hak_load_rlx(&missed[0]) + hak_load_rlx(&missed[1]);
-    return back >> HAK_UNIT_SHIFT > span_demand() / GIVEN_SHARE;
+/* Units of what was counted in both windows, beyond what is to be expected of a program that shrinks once. */
+static size_t unexpected(const size_t count[2]) {
+    size_t units = (hak_load_rlx(&count[0]) + hak_load_rlx(&count[1])) >> HAK_UNIT_SHIFT;
+    return units - hak_min(units, span_demand() / EXPECTED_SHARE);
 }
 
+/* Where much of what was traded is needed again nothing is, until that stops. */
 static size_t trade_with(const struct heap *only, uint32_t *cursor_at, size_t due) {
-    size_t limit = missed_much() ? 0 : hak_load_rlx(&hak_arena.limit), done = 0;
+    if (unexpected(missed)) {
+        return 0;
+    }
+    size_t limit = hak_load_rlx(&hak_arena.limit), done = 0;
     uint32_t u = hak_load_rlx(cursor_at);
     for (size_t look = 0; look < limit && done < due; look++) {
         u = u + 1 < limit ? u + 1 : 1;
@@ -126,14 +131,11 @@ void purge_trade_large(void) {
 /* Free spans, though they are not old. */
 static size_t give_young(uint32_t epoch, size_t keep_units, size_t most) {
     size_t done = purge_spans(epoch, keep_units, most);
-    hak_add_rlx(&given[0], done >> HAK_UNIT_SHIFT);
+    hak_add_rlx(&given[0], done);
     return done;
 }
 
-size_t purge_slack(void) {
-    size_t demand = span_demand(), back = hak_load_rlx(&given[0]) + hak_load_rlx(&given[1]);
-    return hak_min(back - hak_min(back, demand / GIVEN_SHARE), demand / SLACK_SHARE);
-}
+size_t purge_slack(void) { return hak_min(unexpected(given), span_demand() / SLACK_SHARE); }
 
 void purge_trade(uint32_t units) {
     size_t now = span_dirty();

@@ -25,8 +25,8 @@ HAK_HIDDEN void thp_large(uint32_t unit, uint32_t units);
 /* The block of n bytes at p is about to be freed: looks how much of it was filled. Its owner, no lock held. */
 HAK_HIDDEN void thp_large_freed(const void *p, size_t n);
 
-/* The heap takes a slab of blocks that are touched whole, and which nobody has touched, at [unit, unit + units): if it is its super's first, and the heap is large and dense, the super is
- * asked for as one page: what follows will fill it. Owner of h, no lock held. */
+/* The heap takes a slab, which nobody has touched, of blocks that will be touched whole, at [unit, unit + units): if it is its super's first, and the
+ * heap is large and dense, the super is asked for as one page: what follows will fill it. Owner of h, no lock held. */
 HAK_HIDDEN void thp_slab(const struct heap *h, uint32_t unit, uint32_t units);
 
 struct thp_stats {

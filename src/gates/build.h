@@ -25,7 +25,7 @@ enum { HAK_SEAL_BYTES = 65536 };
 #define HAK_SUPER (HAK_UNIT * HAK_SUPER_UNITS)
 #define HAK_CHUNK_BYTES (HAK_CHUNK_SLOTS * sizeof(void *))
 #define HAK_MOVABLE_MIN \
-    ((size_t)1 << 20) /* a block that realloc made this large becomes a mapping, so that it can grow without a copy */
+    ((size_t)1 << 20) /* a block that grew to this by realloc becomes a mapping, to grow on without a copy */
 #define HAK_HUGE_MIN ((size_t)64 << 20) /* larger blocks are mappings of their own */
 
 #endif

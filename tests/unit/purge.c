@@ -20,12 +20,7 @@ static int setup(void **state) {
     return hak_option_set("decay", "10000");
 }
 
-static void fill_and_free(unsigned keep_every) {
-    for (int i = 0; i < MANY; i++) {
-        block[i] = malloc(SIZE);
-        assert_non_null(block[i]);
-        memset(block[i], 0xab, SIZE);
-    }
+static void free_but(unsigned keep_every) {
     for (unsigned i = 0; i < MANY; i++) {
         if (!keep_every || i % keep_every) {
             free(block[i]);
@@ -33,6 +28,15 @@ static void fill_and_free(unsigned keep_every) {
         }
     }
     unit_flush();
+}
+
+static void fill_and_free(unsigned keep_every) {
+    for (int i = 0; i < MANY; i++) {
+        block[i] = malloc(SIZE);
+        assert_non_null(block[i]);
+        memset(block[i], 0xab, SIZE);
+    }
+    free_but(keep_every);
 }
 
 static void free_rest(void) {
@@ -102,16 +106,6 @@ static void collapse(void **state) {
     unit_verify();
 }
 
-static void free_most(void) {
-    for (unsigned i = 0; i < MANY; i++) {
-        if (i % 50) {
-            free(block[i]);
-            block[i] = 0;
-        }
-    }
-    unit_flush();
-}
-
 static void refill(void) {
     for (unsigned i = 0; i < MANY; i++) {
         block[i] = block[i] ? block[i] : malloc(SIZE);
@@ -149,7 +143,7 @@ static void growth_is_paid_for(void **state) {
     free(malloc(BYTES)); /* the slabs are paid for */
     refill();
     forget_the_past();
-    free_most();
+    free_but(50);
     assert_true(paid_for_growth() >= LARGE / 2 * BYTES);
     assert_int_equal(paid_for_growth(), 0);
     assert_true(purge_all(0) > HAK_SUPER); /* there was more to give */
@@ -171,7 +165,7 @@ static void what_comes_back_stays(void **state) {
             size_t back = needed ? much : much / 2;
             block[i] = block[i] ? block[i] : i < back / SIZE ? malloc(SIZE) : 0;
         }
-        free_most();
+        free_but(50);
         assert_int_equal(paid_for_growth() != 0, !needed);
         unit_verify();
         free_rest();
@@ -333,13 +327,7 @@ static void huge_pages_stay(void **state) {
     size_t purged = os_fault_purged();
     ticks(300, 100);
     size_t few = os_fault_purged() - purged;
-    for (unsigned i = 0; i < MANY; i++) {
-        if (i % 40) {
-            free(block[i]);
-            block[i] = 0;
-        }
-    }
-    unit_flush();
+    free_but(40);
     ticks(300, 100);
     assert_true(os_fault_purged() - purged - few > (size_t)MANY * SIZE / 2);
     assert_true(few <= FEW_PAGES * 4096); /* at the ends of the run, where a super holds little else */
